@@ -1,0 +1,149 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <system_error>
+
+#include <parley/error.hpp>
+#include <parley/frame.hpp>
+#include <parley/inbox.hpp>
+#include <parley/message.hpp>
+#include <parley/stats.hpp>
+
+namespace parley {
+
+/// What the peer has sent: its order, its limits, its release to the program, and the acks owed.
+///
+///      0 … released │ held │ arrived, not asked for │ next …          final
+///      acknowledged   the program looks at it                          the peer's goodbye
+///
+/// The goodbye has a number like a message; it is released when the program asks after the last
+/// message. Not safe for sharing between threads.
+class arrivals {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+
+  /// An ack that no write has taken along goes out alone after this.
+  static constexpr std::chrono::milliseconds ack_delay{5};
+
+  /// `window` is how many bytes of frames the program may leave unreleased.
+  explicit arrivals(std::size_t window) noexcept : window_(window) {}
+
+  // --- from the stream -------------------------------------------------------------------------
+
+  [[nodiscard]] inbox& bytes() noexcept { return inbox_; }
+  [[nodiscard]] const inbox& bytes() const noexcept { return inbox_; }
+
+  /// The frame at the front of `bytes().begun()` is a whole message. A repeat is dropped.
+  /// Errors: `sequence_gap`, `after_goodbye`, `window_exceeded`.
+  [[nodiscard]] std::error_code message(const frame::header& h) {
+    const auto sequence = frame::get<8>(inbox_.begun().data() + frame::header_size);
+    if (const auto ec = expect(sequence)) return ec;
+    if (sequence < next_) {
+      inbox_.drop(h.size());
+      return {};
+    }
+    if (unreleased_ + h.size() > window_) return errc::window_exceeded;
+    unreleased_ += h.size();
+    ++next_;
+    inbox_.accept(h.size());
+    return {};
+  }
+
+  /// The peer says goodbye. Errors: `sequence_gap`, `after_goodbye`.
+  [[nodiscard]] std::error_code bye(std::uint64_t sequence) noexcept {
+    if (const auto ec = expect(sequence); ec || sequence < next_) return ec;
+    final_ = next_++;
+    return {};
+  }
+
+  /// A new connection begins: what had begun to arrive will be sent again.
+  void rewind() noexcept { inbox_.drop(inbox_.begun().size()); }
+
+  /// The first sequence number not yet received.
+  [[nodiscard]] std::uint64_t next() const noexcept { return next_; }
+
+  // --- to the program --------------------------------------------------------------------------
+
+  /// Releases what was taken last; then the next message, if it is there.
+  [[nodiscard]] std::optional<parley::message> take(time_point now, stats& s) {
+    if (inbox_.holding()) {
+      inbox_.release();
+      unreleased_ -= held_size_;
+      release_one(held_size_, now);
+    }
+    const auto whole = inbox_.whole();
+    if (whole.empty()) {
+      if (final_ && released_ == *final_) {
+        release_one(0, now);
+        ack_urgent_ = true;  // the peer waits for nothing else
+      }
+      return std::nullopt;
+    }
+    const auto head = frame::read_header(whole);
+    inbox_.take(head.size());
+    held_size_ = head.size();
+    const std::size_t size = head.size() - message_overhead;
+    ++s.messages_received;
+    s.bytes_received += size;
+    return parley::message{whole.substr(message_overhead, size), head.tag(), released_};
+  }
+
+  [[nodiscard]] bool readable() const noexcept { return !inbox_.whole().empty(); }
+
+  /// Whether the goodbye stands next, or was already reached.
+  [[nodiscard]] bool at_end() const noexcept { return final_ && !readable(); }
+
+  /// Whether the program has reached the goodbye.
+  [[nodiscard]] bool over() const noexcept { return final_ && released_ > *final_; }
+
+  // --- acknowledgements ------------------------------------------------------------------------
+
+  /// The first sequence number that the program is not done with: what an ack says.
+  [[nodiscard]] std::uint64_t released() const noexcept { return released_; }
+  [[nodiscard]] bool owes_ack() const noexcept { return ack_owed_; }
+  /// Whether the ack owed is worth a write of its own.
+  [[nodiscard]] bool ack_urgent() const noexcept { return ack_urgent_; }
+  /// When it will be; meaningful while an ack is owed.
+  [[nodiscard]] time_point ack_due() const noexcept { return ack_due_; }
+
+  void tick(time_point now) noexcept { ack_urgent_ |= ack_owed_ && now >= ack_due_; }
+
+  /// An ack has been encoded, or the greeting that says the same.
+  void ack_given() noexcept {
+    ack_owed_ = ack_urgent_ = false;
+    ack_bytes_ = 0;
+  }
+
+ private:
+  /// Errors for a number that cannot come next; a lower one is a repeat and no error.
+  [[nodiscard]] std::error_code expect(std::uint64_t sequence) const noexcept {
+    if (sequence > next_) return errc::sequence_gap;
+    if (final_ && sequence == next_) return errc::after_goodbye;
+    return {};
+  }
+
+  void release_one(std::size_t size, time_point now) noexcept {
+    ++released_;
+    if (!ack_owed_) ack_due_ = now + ack_delay;
+    ack_owed_ = true;
+    ack_bytes_ += size;
+    ack_urgent_ |= ack_bytes_ >= window_ / 4;
+  }
+
+  inbox inbox_;
+  std::size_t window_;
+  std::uint64_t next_ = 0;
+  std::uint64_t released_ = 0;
+  std::optional<std::uint64_t> final_;
+  std::size_t unreleased_ = 0;  ///< bytes of message frames accepted and not released
+  std::size_t held_size_ = 0;   ///< of the frame that the program looks at
+  std::size_t ack_bytes_ = 0;   ///< released since the last ack
+  bool ack_owed_ = false, ack_urgent_ = false;
+  time_point ack_due_{};
+};
+
+}  // namespace parley

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <utility>
+
+namespace parley {
+
+/// The usual size of a chunk in bytes. A write of a little over the loopback segment of 65,483
+/// bytes costs 20 to 50 %, so a chunk stays below it with room for the control frames ahead of it.
+inline constexpr std::size_t chunk_size = 65'400;
+
+/// One piece of a log: a block of bytes that never moves.
+struct chunk {
+  explicit chunk(std::size_t bytes)
+      : data(std::make_unique_for_overwrite<char[]>(bytes)), capacity(bytes) {}
+
+  std::unique_ptr<char[]> data;
+  std::size_t capacity;
+  std::size_t end = 0;      ///< bytes in use
+  std::uint64_t first = 0;  ///< free for the log: the number of its first frame
+  std::unique_ptr<chunk> next;
+
+  [[nodiscard]] std::size_t room() const noexcept { return capacity - end; }
+  [[nodiscard]] std::string_view view(std::size_t from, std::size_t to) const noexcept {
+    return {data.get() + from, to - from};
+  }
+};
+
+/// A log of bytes that grows at the back and is given back at the front, chunk by chunk.
+///
+/// Keeps one spare chunk of the usual size, so that a log that fills and empties does not allocate;
+/// `trim` gives the spare back. Not safe for sharing between threads.
+class chunks {
+ public:
+  chunks() = default;
+  chunks(const chunks&) = delete;
+  chunks& operator=(const chunks&) = delete;
+  ~chunks() {
+    while (front_) pop();
+  }  // one by one: a long list must not recurse
+
+  [[nodiscard]] bool empty() const noexcept { return front_ == nullptr; }
+  [[nodiscard]] chunk& front() noexcept { return *front_; }
+  [[nodiscard]] const chunk& front() const noexcept { return *front_; }
+  [[nodiscard]] chunk& back() noexcept { return *back_; }
+  [[nodiscard]] const chunk& back() const noexcept { return *back_; }
+
+  /// Adds a chunk for at least `bytes` at the back.
+  chunk& push(std::size_t bytes) {
+    auto fresh = spare_ && bytes <= spare_->capacity
+                     ? std::move(spare_)
+                     : std::make_unique<chunk>(std::max(bytes, chunk_size));
+    allocated_ += fresh->capacity;
+    chunk& added = *fresh;
+    (back_ ? back_->next : front_) = std::move(fresh);
+    back_ = &added;
+    return added;
+  }
+
+  /// Gives the front chunk back.
+  void pop() noexcept {
+    auto old = std::move(front_);
+    front_ = std::move(old->next);
+    if (!front_) back_ = nullptr;
+    allocated_ -= old->capacity;
+    if (!spare_ && old->capacity == chunk_size) {
+      old->end = 0;
+      spare_ = std::move(old);
+    }
+  }
+
+  void trim() noexcept { spare_.reset(); }
+
+  /// Bytes allocated, the spare included.
+  [[nodiscard]] std::size_t allocated() const noexcept {
+    return allocated_ + (spare_ ? spare_->capacity : 0);
+  }
+
+ private:
+  std::unique_ptr<chunk> front_;
+  chunk* back_ = nullptr;
+  std::unique_ptr<chunk> spare_;
+  std::size_t allocated_ = 0;
+};
+
+}  // namespace parley

@@ -1,0 +1,89 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include <parley/detail/asio.hpp>
+#include <parley/endpoint.hpp>
+#include <parley/error.hpp>
+#include <parley/frame.hpp>
+
+namespace parley::detail {
+
+/// What a caller said first: a hello, or why it is none.
+struct greeted {
+  frame::hello hello;
+  std::error_code failed;
+  std::array<char, frame::header_size + frame::max_control_body> bytes;  ///< `hello.name` is here
+};
+
+/// Whether `bytes`, the start of what a caller sent, can become a hello; its size once it is known.
+[[nodiscard]] inline std::error_code check_hello(std::string_view bytes, std::size_t& size) {
+  if (bytes.size() < frame::header_size) return {};
+  const auto head = frame::read_header(bytes);
+  if (!head.is(frame::type::hello)) {
+    // Any other frame of parley's comes too early; anything else is not parley at all.
+    const bool frame = head.length <= frame::max_control_body &&
+                       (head.is_message() || (head.type > 0 && head.type < 0x08));
+    return frame ? errc::unexpected_frame : errc::not_parley;
+  }
+  if (head.length == 0) return errc::empty_frame;
+  if (head.length > frame::max_control_body) return errc::frame_too_large;
+  size = head.size();
+  // A dialer says hello and waits: more is out of place.
+  return bytes.size() > size ? make_error_code(errc::unexpected_frame) : std::error_code{};
+}
+
+/// Reads a caller's hello into `out`; completes with it, with an error, or when it is cancelled.
+inline asio::awaitable<void> read_hello(any_socket& s, greeted& out) {
+  std::size_t have = 0;
+  std::size_t size = out.bytes.size();
+  while (have < size) {
+    std::error_code ec;
+    have +=
+        co_await s.async_read_some(asio::buffer(out.bytes.data() + have, out.bytes.size() - have),
+                                   asio::redirect_error(asio::use_awaitable, ec));
+    out.failed = check_hello({out.bytes.data(), have}, size);
+    if (out.failed) co_return;
+    if (ec) {
+      out.failed = ec == asio::error::eof ? make_error_code(errc::disconnected) : ec;
+      co_return;
+    }
+  }
+  const std::string_view body(out.bytes.data() + frame::header_size, size - frame::header_size);
+  if (const auto bad = frame::decode(body, out.hello)) out.failed = *bad;
+}
+
+/// The same, with an absolute deadline: `handshake_timeout`.
+inline asio::awaitable<void> read_hello(any_socket& s, greeted& out, asio::steady_timer& deadline) {
+  using namespace asio::experimental::awaitable_operators;
+  std::error_code waited;
+  co_await (read_hello(s, out) ||
+            deadline.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
+  if (!waited) out.failed = errc::handshake_timeout;
+}
+
+/// Says `last` to a caller who is sent away, and lets it read that before the connection closes.
+inline asio::awaitable<void> say_last(any_socket& s, std::string last) {
+  std::error_code ec;  // the caller may be gone: then nobody has to be told
+  s.non_blocking(true, ec);
+  // At most a frame, on a fresh connection: the stream takes it at once or the caller goes without.
+  s.write_some(asio::buffer(last), ec);
+  s.shutdown(asio::socket_base::shutdown_send, ec);
+  std::array<char, 512> rest;
+  while (!ec)
+    co_await s.async_read_some(asio::buffer(rest), asio::redirect_error(asio::use_awaitable, ec));
+}
+
+inline asio::awaitable<void> say_last(any_socket& s, std::string last,
+                                      asio::steady_timer& deadline) {
+  using namespace asio::experimental::awaitable_operators;
+  std::error_code waited;
+  co_await (say_last(s, std::move(last)) ||
+            deadline.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
+}
+
+}  // namespace parley::detail

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <concepts>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <parley/connect.hpp>
+#include <parley/detail/asio.hpp>
+#include <parley/detail/spawn.hpp>
+#include <parley/frame.hpp>
+#include <parley/lines.hpp>
+#include <parley/options.hpp>
+#include <parley/peer.hpp>
+#include <parley/printable.hpp>
+#include <parley/session.hpp>
+
+namespace parley {
+
+namespace detail {
+
+template <typename Awaitable>
+struct awaited;
+template <typename T, typename Executor>
+struct awaited<asio::awaitable<T, Executor>> {
+  using type = T;
+};
+
+/// The stream that a connector makes.
+template <typename Connector>
+using stream_of = typename awaited<std::invoke_result_t<Connector&>>::type;
+
+/// 16 random bytes: nobody else's session can be met by chance.
+[[nodiscard]] inline frame::session_id make_session_id() {
+  frame::session_id id;
+  std::random_device random;
+  for (std::size_t i = 0; i < id.size(); i += sizeof(unsigned)) {
+    const unsigned word = random();
+    std::memcpy(id.data() + i, &word, sizeof word);
+  }
+  return id;
+}
+
+/// A peer whose conversation has not begun.
+template <typename Carrier>
+[[nodiscard]] std::shared_ptr<Carrier> make_dialing(const asio::any_io_executor& e,
+                                                    std::shared_ptr<const options> o) {
+  if constexpr (std::constructible_from<typename Carrier::protocol_type, const options&,
+                                        const frame::session_id&>)
+    return std::make_shared<Carrier>(e, std::move(o), make_session_id());
+  else
+    return std::make_shared<Carrier>(e, std::move(o));
+}
+
+}  // namespace detail
+
+/// Something that makes a connected stream each time it is called: `asio::awaitable<Stream>()`.
+template <typename Connector>
+concept connector = requires { typename detail::stream_of<Connector>; };
+
+/// Completes when the listener has welcomed this side. Throws `std::system_error`: the connector's
+/// error, `errc::refused_…`, `handshake_timeout`, or what the listener did wrong.
+///
+///   auto plain = co_await parley::dial<parley::lines>(parley::tcp_connector{"localhost", "7117"});
+template <typename Protocol = session, typename Clock = std::chrono::steady_clock,
+          connector Connector>
+asio::awaitable<basic_peer<detail::stream_of<Connector>, Protocol, Clock>> dial(Connector connect,
+                                                                                options o = {}) {
+  using peer_type = basic_peer<detail::stream_of<Connector>, Protocol, Clock>;
+  validate(o);
+  const auto executor = co_await asio::this_coro::executor;
+  const auto carrier = detail::make_dialing<typename peer_type::carrier_type>(
+      executor, std::make_shared<const options>(std::move(o)));
+  peer_type side(carrier);  // aborts if anything below throws
+  carrier->next_attempt();
+  carrier->tell(event::kind::connecting);
+  auto stream = co_await connect();
+  carrier->protocol().dial(Clock::now());
+  detail::spawn(executor, carrier->run(std::move(stream)));
+  while (!carrier->protocol().connected() && !carrier->ended()) co_await carrier->changed().wait();
+  if (!carrier->protocol().connected())
+    throw std::system_error(carrier->reason(), printable(carrier->protocol().refusal()));
+  co_return side;
+}
+
+/// Dials a TCP address; tries all that `host` has, IPv6 and IPv4.
+inline asio::awaitable<peer> dial(std::string host, std::string service, options o = {}) {
+  const auto timeout = o.connect_timeout;
+  return dial(tcp_connector{std::move(host), std::move(service), timeout}, std::move(o));
+}
+
+}  // namespace parley

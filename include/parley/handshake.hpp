@@ -1,0 +1,148 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <parley/error.hpp>
+#include <parley/frame.hpp>
+#include <parley/message.hpp>
+#include <parley/options.hpp>
+
+namespace parley {
+
+/// How far this side of a conversation has come; what a greeting tells the peer.
+struct positions {
+  std::uint64_t next = 0;    ///< first sequence number not yet received
+  std::uint64_t base = 0;    ///< oldest of ours still held
+  std::uint64_t unsent = 0;  ///< first of ours that was never given to a connection
+};
+
+/// The greetings of one session, and what the two sides know of each other from them.
+///
+///   dialer                                  listener
+///   dial() ──── hello (attempt, positions) ────▶ accept()
+///   answered() ◀──── welcome (attempt, positions), or refuse ────
+///
+/// Each side checks the other's positions against its own; a refusal changes nothing.
+/// Not safe for sharing between threads.
+class handshake {
+ public:
+  handshake(const options& o, const frame::session_id& id)
+      : id_(id),
+        name_(o.name),
+        window_(static_cast<std::uint32_t>(o.window)),
+        max_message_(static_cast<std::uint32_t>(o.max_message)),
+        heartbeat_(o.heartbeat) {}
+
+  /// As the dialer: the hello of the next attempt.
+  [[nodiscard]] std::string dial(const positions& here) {
+    ++attempt_;
+    done_ = false;
+    frame::hello h;
+    introduce(h, here);
+    h.fresh = !ever_;
+    return frame::encode(h);
+  }
+
+  /// As the listener: takes a hello. After that `welcome` is owed.
+  [[nodiscard]] std::optional<frame::refuse_reason> accept(const frame::hello& h,
+                                                           const positions& here) {
+    if (h.attempt <= attempt_) return frame::refuse_reason::stale_attempt;
+    if (!fit(h, here)) return frame::refuse_reason::position;
+    attempt_ = h.attempt;
+    adopt(h);
+    return std::nullopt;
+  }
+
+  /// As the listener: the answer to the hello that was taken.
+  [[nodiscard]] std::string welcome(const positions& here) const {
+    frame::welcome w;
+    introduce(w, here);
+    return frame::encode(w);
+  }
+
+  /// As the dialer: takes the body of a welcome. Errors: `malformed_frame`, `wrong_session`.
+  [[nodiscard]] std::optional<errc> welcomed(std::string_view body, const positions& here) {
+    frame::welcome w;
+    if (const auto bad = frame::decode(body, w)) return bad;
+    if (w.session != id_ || w.attempt != attempt_ || !fit(w, here)) return errc::wrong_session;
+    adopt(w);
+    return std::nullopt;
+  }
+
+  /// As the dialer: takes the body of a refusal; always an error.
+  [[nodiscard]] errc refused(std::string_view body) {
+    frame::refusal r;
+    if (const auto bad = frame::decode(body, r)) return *bad;
+    refusal_ = r.text;
+    return frame::to_errc(r.reason);
+  }
+
+  /// Whether the greetings of this connection have been exchanged.
+  [[nodiscard]] bool done() const noexcept { return done_; }
+
+  [[nodiscard]] const frame::session_id& id() const noexcept { return id_; }
+  [[nodiscard]] std::uint32_t attempt() const noexcept { return attempt_; }
+  [[nodiscard]] std::string_view peer_name() const noexcept { return peer_name_; }
+  [[nodiscard]] std::string_view refusal() const noexcept { return refusal_; }
+
+  /// Bytes that the peer takes unreleased; 0 before it has said so.
+  [[nodiscard]] std::uint32_t peer_window() const noexcept { return peer_window_; }
+  /// The longest body, in bytes, that this side takes.
+  [[nodiscard]] std::uint32_t max_incoming() const noexcept { return max_message_; }
+  /// The longest body, in bytes, that both sides take.
+  [[nodiscard]] std::uint32_t max_outgoing() const noexcept { return max_outgoing_; }
+  /// The smaller of both sides' intervals, so that both notice a dead link as soon.
+  [[nodiscard]] std::chrono::milliseconds heartbeat() const noexcept {
+    return std::min(heartbeat_, peer_heartbeat_);
+  }
+
+ private:
+  void introduce(frame::greeting& g, const positions& here) const noexcept {
+    g.session = id_;
+    g.attempt = attempt_;
+    g.next = here.next;
+    g.base = here.base;
+    g.window = window_;
+    g.max_message = max_message_;
+    g.heartbeat_ms = static_cast<std::uint16_t>(heartbeat_.count());
+    g.name = name_;
+  }
+
+  /// Whether the peer's positions can be: it has what we no longer hold, and holds what we lack.
+  [[nodiscard]] static bool fit(const frame::greeting& g, const positions& here) noexcept {
+    return g.next >= here.base && g.next <= here.unsent && g.base <= here.next;
+  }
+
+  void adopt(const frame::greeting& g) {
+    peer_window_ = g.window;
+    max_outgoing_ = std::min(max_message_, g.max_message);
+    peer_heartbeat_ = std::chrono::milliseconds(g.heartbeat_ms);
+    peer_name_ = g.name;
+    done_ = ever_ = true;
+  }
+
+  // this side
+  frame::session_id id_;
+  std::string name_;
+  std::uint32_t window_;
+  std::uint32_t max_message_;
+  std::chrono::milliseconds heartbeat_;
+
+  // the peer, as its greeting said
+  std::string peer_name_;
+  std::string refusal_;
+  std::uint32_t peer_window_ = 0;
+  std::uint32_t max_outgoing_ = max_message_;
+  std::chrono::milliseconds peer_heartbeat_{0};
+
+  std::uint32_t attempt_ = 0;
+  bool done_ = false;  ///< on this connection
+  bool ever_ = false;  ///< on any connection of this session
+};
+
+}  // namespace parley

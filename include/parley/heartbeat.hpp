@@ -1,0 +1,99 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <system_error>
+
+#include <parley/error.hpp>
+#include <parley/frame.hpp>
+#include <parley/stats.hpp>
+
+namespace parley {
+
+/// Whether the peer is there: pings after one interval of silence, gives up after two and a half.
+///
+/// Any byte from the peer counts as life. Ping and pong are flags that are owed, never queued
+/// frames, so a flood of pings grows nothing (CVE-2019-9512). Not safe for sharing between threads.
+class heartbeat {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+  using duration = std::chrono::steady_clock::duration;
+
+  /// A connection begins.
+  void begin(duration interval, time_point now) noexcept {
+    *this = heartbeat();
+    interval_ = interval;
+    last_heard_ = now;
+  }
+
+  /// Bytes have come from the peer.
+  void heard(time_point now) noexcept {
+    last_heard_ = now;
+    probed_ = false;
+  }
+
+  /// When `tick` has something to do: a ping, or the verdict.
+  [[nodiscard]] time_point due() const noexcept {
+    return last_heard_ + (probed_ ? interval_ * 5 / 2 : interval_);
+  }
+
+  /// Errors: `peer_silent`.
+  [[nodiscard]] std::error_code tick(time_point now) noexcept {
+    if (now < due()) return {};
+    // Called so late, this process has slept itself (SIGSTOP, a closed lid): what the peer sent
+    // meanwhile may be unread. It is asked once more before it is given up.
+    const bool overslept = now - due() > interval_;
+    if (overslept) last_heard_ = now - interval_;
+    if (now - last_heard_ >= interval_ * 5 / 2) return errc::peer_silent;
+    probed_ = ping_owed_ = true;
+    return {};
+  }
+
+  /// A ping is owed to the peer, besides those that silence asks for.
+  void ask() noexcept { ping_owed_ = true; }
+
+  /// The peer has sent a ping: the latest token is owed back.
+  void ping(std::uint64_t token) noexcept {
+    pong_owed_ = true;
+    pong_token_ = token;
+  }
+
+  /// The peer has answered; an answer to an older ping says nothing.
+  void pong(std::uint64_t token, time_point now, stats& s) noexcept {
+    if (token != token_ || !ping_out_) return;
+    ping_out_ = false;
+    s.add_round_trip(now - ping_sent_);
+  }
+
+  [[nodiscard]] bool owes() const noexcept { return ping_owed_ || pong_owed_; }
+
+  /// Appends what is owed to `out`; both carry the acknowledgement `next`.
+  void encode(std::string& out, std::uint64_t next, time_point now) {
+    if (pong_owed_) append(out, frame::type::pong, pong_token_, next);
+    if (ping_owed_) {
+      append(out, frame::type::ping, ++token_, next);
+      ping_sent_ = now;
+      ping_out_ = true;
+    }
+    ping_owed_ = pong_owed_ = false;
+  }
+
+ private:
+  static void append(std::string& out, frame::type t, std::uint64_t token, std::uint64_t next) {
+    const auto at = out.size();
+    out.resize(at + frame::header_size + frame::ping_size);
+    frame::put_ping(out.data() + at, t, token, next);
+  }
+
+  duration interval_{};
+  time_point last_heard_{};
+  time_point ping_sent_{};
+  std::uint64_t token_ = 0;  ///< of the last ping sent
+  std::uint64_t pong_token_ = 0;
+  bool probed_ = false;    ///< a ping was asked for in this silence
+  bool ping_out_ = false;  ///< a ping has no answer yet
+  bool ping_owed_ = false, pong_owed_ = false;
+};
+
+}  // namespace parley

@@ -1,0 +1,249 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include <parley/chunks.hpp>
+#include <parley/frame.hpp>
+
+namespace parley {
+
+/// What one write takes: pieces of memory in order, valid until the write is over.
+class gather {
+ public:
+  static constexpr std::size_t most = 6;
+
+  void add(std::string_view piece) noexcept {
+    assert(count_ < most);
+    if (!piece.empty()) pieces_[count_++] = piece;
+    size_ += piece.size();
+  }
+  [[nodiscard]] std::span<const std::string_view> pieces() const noexcept {
+    return {pieces_.data(), count_};
+  }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+
+ private:
+  std::array<std::string_view, most> pieces_{};
+  std::size_t count_ = 0;
+  std::size_t size_ = 0;
+};
+
+/// Numbered frames that the peer has not acknowledged, in one log, in order.
+///
+///      base                  cursor         batch             end
+///       │▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓▓│░░░░░░░░░░░░░░│▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒│
+///              written            being written      queued
+///
+/// A batch is made of whole frames, so a control frame fits between any two. An acknowledgement
+/// frees chunks at the front, a new connection moves the cursor back: nothing is ever copied.
+///
+/// Invariant: base <= cursor <= batch <= end, as sequence numbers and as positions in the log.
+/// Not safe for sharing between threads.
+class outbox {
+ public:
+  /// A batch is one chunk, or these many: anything between costs more than it saves.
+  static constexpr std::size_t most_chunks = 4;
+
+  explicit outbox(std::size_t limit, std::uint64_t first = 0) noexcept
+      : limit_(limit), base_{.sequence = first}, cursor_(base_), batch_(base_), end_(first) {}
+
+  // --- what the program does -------------------------------------------------------------------
+
+  /// Whether a frame of `size` bytes may be queued now.
+  [[nodiscard]] bool fits(std::size_t size) const noexcept { return held() + size <= limit_; }
+
+  /// Queues the next frame and returns the `size` bytes to write it to.
+  [[nodiscard]] char* append(std::size_t size) {
+    if (log_.empty() || log_.back().room() < size) {
+      const bool first = log_.empty();
+      chunk& c = log_.push(size);
+      c.first = end_;
+      if (first) base_.at = cursor_.at = batch_.at = &c;
+    }
+    chunk& c = log_.back();
+    char* const to = c.data.get() + c.end;
+    c.end += size;
+    end_position_ += size;
+    ++end_;
+    return to;
+  }
+
+  // --- what the send loop does -----------------------------------------------------------------
+
+  /// Whether there is anything to write within `window` bytes unacknowledged.
+  [[nodiscard]] bool writable(std::uint64_t window) const noexcept {
+    return batch_.position != cursor_.position || within(batch_, window);
+  }
+
+  /// Whether the batch begun last has been written to its end: only then may others write.
+  [[nodiscard]] bool between_batches() const noexcept {
+    return batch_.position == cursor_.position;
+  }
+
+  /// Adds what is to be written now to `out`: the rest of the batch, or the next one, of whole
+  /// frames, as long as at most `window` bytes are unacknowledged.
+  void prepare(gather& out, std::uint64_t window) noexcept {
+    if (between_batches()) {
+      if (within(batch_, window)) extend(window);
+      for (std::size_t n = 1; n < most_chunks && full_chunks_follow(n) && within(batch_, window);
+           ++n)
+        extend(window);
+    }
+    auto at = cursor_;
+    while (at.position != batch_.position) {
+      enter_next(at);
+      const std::size_t stop = at.at == batch_.at ? batch_.offset : at.at->end;
+      out.add(at.at->view(at.offset, stop));
+      at.position += stop - at.offset;
+      at.offset = stop;
+    }
+  }
+
+  /// `n` bytes of what was prepared have been written.
+  void commit(std::size_t n) noexcept {
+    assert(n <= batch_.position - cursor_.position);
+    cursor_.position += n;
+    while (n != 0) {
+      enter_next(cursor_);
+      const std::size_t step = std::min(n, cursor_.at->end - cursor_.offset);
+      cursor_.offset += step;
+      n -= step;
+    }
+    if (between_batches()) cursor_ = batch_;
+    free_acknowledged();
+  }
+
+  // --- what the peer says ----------------------------------------------------------------------
+
+  /// The peer is done with everything before `next`. False if that cannot be: it was never sent,
+  /// or had been acknowledged further already.
+  [[nodiscard]] bool acknowledge(std::uint64_t next) noexcept {
+    if (next < acknowledged_ || next > batch_.sequence) return false;
+    acknowledged_ = next;
+    free_acknowledged();
+    return true;
+  }
+
+  [[nodiscard]] std::uint64_t base() const noexcept { return acknowledged_; }
+  [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
+  /// The number of the first frame of which no byte was given to a stream.
+  [[nodiscard]] std::uint64_t unsent() const noexcept { return batch_.sequence; }
+  /// Bytes of frames held for the peer.
+  [[nodiscard]] std::size_t held() const noexcept {
+    return static_cast<std::size_t>(end_position_ - base_.position);
+  }
+  /// Bytes of frames that no batch has taken yet.
+  [[nodiscard]] std::size_t queued() const noexcept {
+    return static_cast<std::size_t>(end_position_ - batch_.position);
+  }
+  void trim() noexcept { log_.trim(); }
+  [[nodiscard]] std::size_t allocated() const noexcept { return log_.allocated(); }
+
+ private:
+  /// A place between two frames (the cursor: anywhere in the batch).
+  struct place {
+    chunk* at = nullptr;
+    std::size_t offset = 0;
+    std::uint64_t position = 0;  ///< bytes since the session began
+    std::uint64_t sequence = 0;  ///< of the frame that begins here
+  };
+
+  static void enter_next(place& p) noexcept {
+    if (p.offset == p.at->end && p.at->next) {
+      p.at = p.at->next.get();
+      p.offset = 0;
+    }
+  }
+
+  [[nodiscard]] static std::size_t frame_size(const place& p) noexcept {
+    return frame::read_header(p.at->view(p.offset, p.at->end)).size();
+  }
+
+  /// Whether the frame after `p` exists and may be written.
+  [[nodiscard]] bool within(place p, std::uint64_t window) const noexcept {
+    if (p.position == end_position_) return false;
+    enter_next(p);
+    return p.position - base_.position + frame_size(p) <= window;
+  }
+
+  /// Moves the batch's end over the rest of one chunk, or as far as the window goes.
+  void extend(std::uint64_t window) noexcept {
+    enter_next(batch_);
+    const std::size_t rest = batch_.at->end - batch_.offset;
+    if (batch_.position - base_.position + rest <= window) {
+      batch_.offset += rest;
+      batch_.position += rest;
+      batch_.sequence = batch_.at->next ? batch_.at->next->first : end_;
+      return;
+    }
+    while (within(batch_, window)) step(batch_);
+  }
+
+  /// Whether behind the `n` chunks of this batch there are enough for a batch of the larger kind.
+  [[nodiscard]] bool full_chunks_follow(std::size_t n) const noexcept {
+    const chunk* c = batch_.at;
+    for (; c && c->capacity == chunk_size && n < most_chunks; ++n) c = c->next.get();
+    return c && n == most_chunks && c->capacity == chunk_size;
+  }
+
+  static void step(place& p) noexcept {
+    const std::size_t size = frame_size(p);
+    p.offset += size;
+    p.position += size;
+    ++p.sequence;
+  }
+
+  /// Frees what is acknowledged and no longer part of a write under way.
+  void free_acknowledged() noexcept {
+    const std::uint64_t target =
+        std::min(acknowledged_, between_batches() ? batch_.sequence : cursor_.sequence);
+    while (base_.sequence < target) {
+      enter_next(base_);
+      if (base_.at->next && base_.at->next->first <= target) {
+        base_.position += base_.at->end - base_.offset;
+        base_.offset = base_.at->end;
+        base_.sequence = base_.at->next->first;
+      } else {
+        step(base_);
+      }
+    }
+    pop_freed();
+  }
+
+  /// Gives back the chunks that lie wholly before the base.
+  void pop_freed() noexcept {
+    if (base_.position == end_position_) {  // nothing is left: start afresh in the next chunk
+      while (!log_.empty()) log_.pop();
+      for (place* p : {&base_, &cursor_, &batch_}) p->at = nullptr, p->offset = 0;
+      return;
+    }
+    enter_next(base_);
+    while (&log_.front() != base_.at) {
+      leave_front(cursor_);
+      leave_front(batch_);
+      log_.pop();
+    }
+  }
+
+  void leave_front(place& p) noexcept {
+    if (p.at == &log_.front()) enter_next(p);
+  }
+
+  std::size_t limit_;
+  chunks log_;
+  place base_;    ///< the oldest frame held
+  place cursor_;  ///< the next byte to write; `sequence` is of the batch's first frame
+  place batch_;   ///< the end of what is being written
+  std::uint64_t acknowledged_ = base_.sequence;
+  std::uint64_t end_;  ///< the next frame's number
+  std::uint64_t end_position_ = 0;
+};
+
+}  // namespace parley

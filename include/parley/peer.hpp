@@ -1,0 +1,210 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <parley/detail/asio.hpp>
+#include <parley/detail/carrier.hpp>
+#include <parley/error.hpp>
+#include <parley/message.hpp>
+#include <parley/options.hpp>
+#include <parley/session.hpp>
+#include <parley/stats.hpp>
+
+namespace parley {
+
+/// One side of a conversation: what a program sends to and receives from.
+///
+/// Made by `dial` and by a listener; the same type on both sides. Messages arrive whole, in order,
+/// once. When the handle goes, the conversation is ended at once (`abort`); say `close` before.
+///
+///   co_await peer.send("hello");
+///   while (auto message = co_await peer.receive())
+///     std::cout << parley::printable(message->body) << '\n';
+///
+/// Calls that fail throw `std::system_error`, or set `ec` in the forms that take one. Every wait
+/// can be cancelled without harm. Not safe for sharing between threads: call on its executor only.
+template <typename Stream, typename Protocol = session, typename Clock = std::chrono::steady_clock>
+class basic_peer {
+ public:
+  using stream_type = Stream;
+  using protocol_type = Protocol;
+  using clock_type = Clock;
+  using carrier_type = detail::carrier<Stream, Protocol, Clock>;
+
+  basic_peer() = default;
+  explicit basic_peer(std::shared_ptr<carrier_type> c) noexcept : carrier_(std::move(c)) {}
+  basic_peer(basic_peer&&) noexcept = default;
+  basic_peer& operator=(basic_peer&& other) noexcept {
+    std::swap(carrier_, other.carrier_);
+    return *this;
+  }
+  ~basic_peer() {
+    if (carrier_) carrier_->abort();
+  }
+
+  // --- sending ---------------------------------------------------------------------------------
+
+  /// Completes when the message is queued; waits while the outbox is full. `body` must stay valid
+  /// until then. Errors: `message_too_large`, `closed`, `bad_tag`, `not_utf8`, `embedded_newline`,
+  /// or the reason for which the conversation has ended. Cancelled, nothing was queued.
+  asio::awaitable<receipt> send(std::string_view body, tag_type tag = 0) {
+    std::error_code ec;
+    receipt r;
+    while (!queue(body, tag, r, ec)) co_await carrier_->changed().wait();
+    if (ec) throw std::system_error(ec);
+    co_return r;
+  }
+
+  asio::awaitable<receipt> send(std::string_view body, tag_type tag, std::error_code& ec) {
+    receipt r;
+    while (!queue(body, tag, r, ec)) co_await carrier_->changed().wait();
+    co_return r;
+  }
+
+  /// Queues the message now or not at all. The receipt is `last_receipt()`.
+  [[nodiscard]] admission try_send(std::string_view body, tag_type tag = 0) {
+    return carrier_->push(body, tag);
+  }
+
+  /// Of the message queued last; there must be one.
+  [[nodiscard]] receipt last_receipt() const noexcept { return {next_sequence() - 1}; }
+
+  /// Completes when the peer's program is done with the message (plain lines: when the stream has
+  /// taken it): true; or false when the conversation ends before.
+  asio::awaitable<bool> delivered(receipt r) {
+    while (!carrier_->ended() && carrier_->protocol().acknowledged() <= r.sequence) {
+      carrier_->flush();
+      co_await carrier_->changed().wait();
+    }
+    co_return carrier_->protocol().acknowledged() > r.sequence;
+  }
+
+  /// How many messages, from the first on, the peer's program is known to be done with.
+  [[nodiscard]] std::uint64_t delivered_count() const noexcept {
+    return std::min(carrier_->protocol().acknowledged(), next_sequence());
+  }
+
+  /// Completes when more has been delivered than `count`, or the conversation has ended.
+  asio::awaitable<void> delivered_beyond(std::uint64_t count) {
+    while (!carrier_->ended() && delivered_count() <= count) co_await carrier_->changed().wait();
+  }
+
+  // --- receiving -------------------------------------------------------------------------------
+
+  /// Completes with the next message, or with none when the peer has said goodbye. The view is
+  /// valid until the next call, which also releases it and so acknowledges it. One call at a time.
+  /// Errors: the reason for which the conversation ended; what arrived before is handed out first.
+  asio::awaitable<std::optional<message>> receive() {
+    std::error_code ec;
+    std::optional<message> m;
+    while (!next(m, ec)) co_await carrier_->arrived().wait();
+    if (ec) throw std::system_error(ec);
+    co_return m;
+  }
+
+  asio::awaitable<std::optional<message>> receive(std::error_code& ec) {
+    std::optional<message> m;
+    while (!next(m, ec)) co_await carrier_->arrived().wait();
+    co_return m;
+  }
+
+  /// The next message if it has arrived; otherwise what was queued is written.
+  [[nodiscard]] std::optional<message> try_receive() { return carrier_->take(); }
+
+  // --- the end ---------------------------------------------------------------------------------
+
+  /// Says goodbye after what is queued: `send` is over, `receive` goes on.
+  void finish() { carrier_->finish(); }
+
+  /// Says goodbye and completes when everything is acknowledged both ways, when the conversation
+  /// has ended, or after `patience`; then the connection is closed. Messages that were not received
+  /// yet stay unreceived. Returns how many of ours the peer's program is not known to be done with.
+  asio::awaitable<std::uint64_t> close(std::chrono::milliseconds patience) {
+    const auto self = carrier_;
+    const auto deadline = Clock::now() + patience;
+    asio::basic_waitable_timer<Clock> alarm(self->executor(), deadline);
+    alarm.async_wait([self](std::error_code) { self->changed().notify(); });
+    self->finish();
+    while (!self->ended() && Clock::now() < deadline) {
+      if (!self->protocol().readable()) (void)self->take();  // the peer's goodbye may stand next
+      if (!self->ended()) co_await self->changed().wait();
+    }
+    self->abort();
+    co_return statistics().unacknowledged;
+  }
+
+  /// The same with the patience of `options::goodbye_timeout`.
+  asio::awaitable<std::uint64_t> close() { return close(carrier_->settings().goodbye_timeout); }
+
+  /// Ends the conversation at once; what was not acknowledged stays so.
+  void abort() { carrier_->abort(); }
+
+  // --- what is known ---------------------------------------------------------------------------
+
+  /// Whether this is one side of a conversation, not an empty or moved-from handle.
+  [[nodiscard]] explicit operator bool() const noexcept { return carrier_ != nullptr; }
+  /// Whether the conversation has ended, for the `reason()`; none: both sides said goodbye.
+  [[nodiscard]] bool ended() const noexcept { return carrier_->ended(); }
+  [[nodiscard]] std::error_code reason() const noexcept { return carrier_->reason(); }
+  /// Whether the peer has said goodbye and everything before it was received.
+  [[nodiscard]] bool at_end() const noexcept { return carrier_->protocol().at_end(); }
+
+  [[nodiscard]] stats statistics() const noexcept { return carrier_->protocol().statistics(); }
+  /// As the peer introduced itself, not made printable; valid as long as the handle.
+  [[nodiscard]] std::string_view name() const noexcept { return carrier_->protocol().peer_name(); }
+  /// Where the peer is, as `to_string(endpoint)` writes it; empty once the connection has ended.
+  [[nodiscard]] std::string address() const { return carrier_->remote(); }
+  /// Asks for a round trip; `statistics()` has it when the answer is back.
+  void ping() { carrier_->ping(); }
+  /// Writes what is queued, for a program that does not come back to wait here soon.
+  void flush() { carrier_->flush(); }
+
+  [[nodiscard]] const asio::any_io_executor& get_executor() const noexcept {
+    return carrier_->executor();
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t next_sequence() const noexcept {
+    return carrier_->protocol().next_sequence();
+  }
+
+  /// Whether `send` is done: queued, or an error. If not, there is no room now.
+  [[nodiscard]] bool queue(std::string_view body, tag_type tag, receipt& r, std::error_code& ec) {
+    r = {next_sequence()};
+    ec.clear();
+    switch (carrier_->push(body, tag)) {
+      case admission::queued: break;
+      case admission::full: carrier_->flush(); return false;
+      case admission::too_large: ec = errc::message_too_large; break;
+      case admission::unfit: ec = Protocol::unfit(body); break;
+      case admission::closed:
+        ec = carrier_->ended() && carrier_->reason() ? carrier_->reason() : errc::closed;
+        break;
+    }
+    return true;
+  }
+
+  /// Whether `receive` is done: a message, the peer's goodbye, or an error.
+  [[nodiscard]] bool next(std::optional<message>& m, std::error_code& ec) {
+    ec.clear();
+    m = carrier_->take();
+    if (m || carrier_->protocol().at_end()) return true;
+    if (carrier_->ended()) ec = carrier_->reason();
+    return carrier_->ended();
+  }
+
+  std::shared_ptr<carrier_type> carrier_;
+};
+
+/// A peer over TCP or a Unix socket.
+using peer = basic_peer<asio::generic::stream_protocol::socket>;
+
+}  // namespace parley

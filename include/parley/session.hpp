@@ -1,0 +1,333 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+#include <parley/arrivals.hpp>
+#include <parley/error.hpp>
+#include <parley/frame.hpp>
+#include <parley/handshake.hpp>
+#include <parley/heartbeat.hpp>
+#include <parley/message.hpp>
+#include <parley/options.hpp>
+#include <parley/outbox.hpp>
+#include <parley/stats.hpp>
+
+namespace parley {
+
+/// The framed protocol, parley/1: handshake, order, acknowledgement, windows, heartbeat, goodbye.
+///
+/// Knows no stream and no clock: whoever carries it reads into `prepare_read`, writes what
+/// `prepare_write` gives, and calls `tick` when `due` has come; `now` is steady time.
+/// A message is released, and with that acknowledged, when the program comes back for the next.
+///
+///   session dialer(options, id), listener(options, id);
+///   dialer.dial(now);                    // now dialer owes a hello
+///   listener.accept(hello, now);         // now listener owes a welcome
+///
+/// Not safe for sharing between threads.
+class session {
+ public:
+  using time_point = std::chrono::steady_clock::time_point;
+
+  /// Reading never waits for the program: the window bounds what can come.
+  static constexpr bool reading_can_stop = false;
+
+  session(const options& o, const frame::session_id& id)
+      : handshake_(o, id),
+        handshake_timeout_(o.handshake_timeout),
+        outbox_(o.outbox),
+        arrivals_(o.window) {}
+
+  // --- a connection begins ---------------------------------------------------------------------
+
+  /// As the dialer: begins the next attempt; a hello is owed.
+  void dial(time_point now) {
+    begin(now);
+    control_ = handshake_.dial(here());
+  }
+
+  /// As the listener: takes the hello of the dialer whose session this is; a welcome is owed.
+  /// A refusal leaves the session as it was.
+  [[nodiscard]] std::optional<frame::refuse_reason> accept(const frame::hello& h, time_point now) {
+    if (const auto refused = handshake_.accept(h, here())) return refused;
+    begin(now);
+    connect(now);
+    control_ = handshake_.welcome(here());
+    return std::nullopt;
+  }
+
+  // --- what the program does -------------------------------------------------------------------
+
+  /// Queues a message whole, or not at all.
+  [[nodiscard]] admission push(std::string_view body, tag_type tag) {
+    if (said_goodbye_) return admission::closed;
+    if (tag >= tag_count) return admission::unfit;
+    if (body.size() > handshake_.max_outgoing()) return admission::too_large;
+    const std::size_t size = message_overhead + body.size();
+    if (!outbox_.fits(size)) return admission::full;
+    const auto sequence = outbox_.end();
+    frame::put_message(outbox_.append(size), sequence, tag, body);
+    stats_.bytes_sent += body.size();
+    return admission::queued;
+  }
+
+  /// Why `push` called a message unfit.
+  [[nodiscard]] static errc unfit(std::string_view) noexcept { return errc::bad_tag; }
+
+  /// Releases the message taken last; then the next one, if it has arrived.
+  [[nodiscard]] std::optional<message> take(time_point now) { return arrivals_.take(now, stats_); }
+
+  /// Whether `take` would find a message.
+  [[nodiscard]] bool readable() const noexcept { return arrivals_.readable(); }
+
+  /// Whether the peer has said goodbye and everything before it was taken.
+  [[nodiscard]] bool at_end() const noexcept { return arrivals_.at_end(); }
+
+  /// Says goodbye: nothing more can be queued, what is queued still goes out.
+  void finish() {
+    if (said_goodbye_) return;
+    said_goodbye_ = true;
+    const auto sequence = outbox_.end();
+    frame::put_number(outbox_.append(message_overhead), frame::type::bye, sequence);
+  }
+
+  /// Asks for a round trip; `statistics()` has its time when the answer is back.
+  void ping() noexcept { heartbeat_.ask(); }
+
+  /// The first sequence number that the peer's program is not known to be done with.
+  [[nodiscard]] std::uint64_t acknowledged() const noexcept { return outbox_.base(); }
+
+  /// The number of the next message; so many have been queued.
+  [[nodiscard]] std::uint64_t next_sequence() const noexcept {
+    return outbox_.end() - (said_goodbye_ ? 1 : 0);
+  }
+
+  [[nodiscard]] stats statistics() const noexcept {
+    const std::uint64_t messages = next_sequence();
+    stats s = stats_;
+    s.messages_sent = messages;
+    s.unacknowledged = messages - std::min(outbox_.base(), messages);
+    s.unsent = messages - std::min(outbox_.unsent(), messages);
+    s.memory = outbox_.allocated() + arrivals_.bytes().allocated();
+    return s;
+  }
+
+  [[nodiscard]] const frame::session_id& id() const noexcept { return handshake_.id(); }
+  /// As the peer introduced itself: bytes from outside, at most `max_name` of valid UTF-8.
+  [[nodiscard]] std::string_view peer_name() const noexcept { return handshake_.peer_name(); }
+  /// What the peer said when it refused, at most `frame::max_text` bytes; empty otherwise.
+  [[nodiscard]] std::string_view refusal() const noexcept { return handshake_.refusal(); }
+
+  // --- what the receive loop does --------------------------------------------------------------
+
+  /// Whether greetings have been exchanged.
+  [[nodiscard]] bool connected() const noexcept { return handshake_.done(); }
+
+  /// Whether a read should wait for input before it takes memory for it.
+  [[nodiscard]] bool idle() const noexcept { return arrivals_.bytes().idle(); }
+
+  /// Where to read into; never empty: the window bounds what can come, so reading never stops.
+  [[nodiscard]] std::span<char> prepare_read() { return arrivals_.bytes().prepare(begun_size_); }
+
+  /// `n` bytes, perhaps none, have been read. An error ends the connection.
+  [[nodiscard]] std::error_code commit_read(std::size_t n, time_point now) {
+    inbox& bytes = arrivals_.bytes();
+    bytes.commit(n);
+    if (n != 0) heartbeat_.heard(now);
+    begun_size_ = 0;
+    while (bytes.begun().size() >= frame::header_size) {
+      const auto head = frame::read_header(bytes.begun());
+      if (const auto ec = admit(head)) return ec;
+      if (bytes.begun().size() < head.size()) {
+        begun_size_ = head.size();
+        break;
+      }
+      if (const auto ec = handle(head, now)) return ec;
+    }
+    return {};
+  }
+
+  /// The stream has ended. No error if all has been said.
+  [[nodiscard]] std::error_code commit_end() const noexcept {
+    return output_done() ? std::error_code{} : make_error_code(errc::disconnected);
+  }
+
+  /// Input refused without ending the conversation: there is none in this protocol.
+  [[nodiscard]] static std::optional<errc> rejection() noexcept { return std::nullopt; }
+
+  // --- what the send loop does -----------------------------------------------------------------
+
+  /// Whether there is something to write now; an ack alone waits until it is due.
+  [[nodiscard]] bool wants_write() const noexcept {
+    if (!control_.empty()) return true;
+    return connected() && (heartbeat_.owes() || arrivals_.ack_urgent() ||
+                           outbox_.writable(handshake_.peer_window()));
+  }
+
+  /// Whether what is owed cannot wait until the program has no more to take.
+  [[nodiscard]] bool urgent() const noexcept { return arrivals_.ack_urgent(); }
+
+  /// Whether as much is queued as one write takes, so that there is no use in waiting for more.
+  [[nodiscard]] bool batch_is_full() const noexcept { return outbox_.queued() >= chunk_size; }
+
+  /// What to write now: the control frames owed, then a batch of the outbox.
+  void prepare_write(gather& out, time_point now) {
+    if (connected() && control_.empty() && outbox_.between_batches()) encode_control(now);
+    out.add(std::string_view(control_).substr(control_written_));
+    if (connected()) outbox_.prepare(out, handshake_.peer_window());
+  }
+
+  /// `n` bytes of that have been written.
+  void commit_write(std::size_t n, time_point) noexcept {
+    const std::size_t control = std::min(n, control_.size() - control_written_);
+    control_written_ += control;
+    if (control_written_ == control_.size()) {
+      control_.clear();
+      control_written_ = 0;
+      ack_written_ = ack_encoded_;
+    }
+    if (n != control) outbox_.commit(n - control);
+  }
+
+  /// Whether nothing will ever be written again: both goodbyes are said, and each is acknowledged.
+  [[nodiscard]] bool output_done() const noexcept {
+    return said_goodbye_ && outbox_.base() == outbox_.end() && arrivals_.over() &&
+           ack_written_ == arrivals_.released();
+  }
+
+  // --- what the watchdog does ------------------------------------------------------------------
+
+  /// When `tick` must be called next.
+  [[nodiscard]] time_point due() const noexcept {
+    if (!connected()) return handshake_deadline_;
+    const auto beat = heartbeat_.due();
+    return arrivals_.owes_ack() && !arrivals_.ack_urgent() ? std::min(beat, arrivals_.ack_due())
+                                                           : beat;
+  }
+
+  /// Time has passed. An error ends the connection.
+  [[nodiscard]] std::error_code tick(time_point now) {
+    if (!connected()) {
+      return now >= handshake_deadline_ ? make_error_code(errc::handshake_timeout)
+                                        : std::error_code{};
+    }
+    arrivals_.tick(now);
+    if (now < heartbeat_.due()) return {};
+    arrivals_.bytes().trim();  // a whole interval of silence: an idle peer holds no memory
+    outbox_.trim();
+    return heartbeat_.tick(now);
+  }
+
+ private:
+  void begin(time_point now) {
+    handshake_deadline_ = now + handshake_timeout_;
+    control_written_ = begun_size_ = 0;
+    arrivals_.rewind();
+    ack_written_ = ack_encoded_ = arrivals_.released();
+  }
+
+  void connect(time_point now) noexcept {
+    heartbeat_.begin(handshake_.heartbeat(), now);
+    ++stats_.connections;
+  }
+
+  [[nodiscard]] positions here() const noexcept {
+    return {arrivals_.next(), outbox_.base(), outbox_.unsent()};
+  }
+
+  void encode_control(time_point now) {
+    if (arrivals_.owes_ack()) {
+      control_.resize(message_overhead);
+      frame::put_number(control_.data(), frame::type::ack, arrivals_.released());
+      arrivals_.ack_given();
+    }
+    heartbeat_.encode(control_, arrivals_.released(), now);
+    ack_encoded_ = arrivals_.released();
+  }
+
+  /// Whether a frame with this header may come now, before any memory is taken for it.
+  [[nodiscard]] std::error_code admit(const frame::header& h) const noexcept {
+    if (!connected() && !h.is(frame::type::welcome) && !h.is(frame::type::refuse))
+      return h.length > frame::max_control_body ? errc::not_parley : errc::unexpected_frame;
+    if (h.length == 0 && !h.is_skippable()) return errc::empty_frame;
+    const std::size_t most =
+        h.is_message() ? frame::number_size + handshake_.max_incoming() : frame::max_control_body;
+    if (h.length > most) return errc::frame_too_large;
+    return {};
+  }
+
+  /// The whole frame at the front of what has begun.
+  [[nodiscard]] std::error_code handle(const frame::header& h, time_point now) {
+    if (h.is_message()) {
+      if (h.length < frame::number_size) return errc::malformed_frame;
+      if (h.tag() >= tag_count) return errc::unknown_frame;
+      return arrivals_.message(h);
+    }
+    const auto body = arrivals_.bytes().begun().substr(frame::header_size, h.length);
+    const auto ec = connected() ? control(h, body, now) : answered(h, body, now);
+    if (!ec) arrivals_.bytes().drop(h.size());
+    return ec;
+  }
+
+  [[nodiscard]] std::error_code control(const frame::header& h, std::string_view body,
+                                        time_point now) {
+    using frame::type;
+    if (h.is_skippable()) return {};
+    if (h.is(type::ack) || h.is(type::bye)) {
+      if (body.size() != frame::number_size) return errc::malformed_frame;
+      return h.is(type::ack) ? acknowledge(body) : arrivals_.bye(frame::get<8>(body.data()));
+    }
+    if (h.is(type::ping) || h.is(type::pong)) {
+      if (body.size() != frame::ping_size) return errc::malformed_frame;
+      const auto token = frame::get<8>(body.data());
+      if (h.is(type::ping))
+        heartbeat_.ping(token);
+      else
+        heartbeat_.pong(token, now, stats_);
+      return acknowledge(body.substr(frame::number_size));
+    }
+    return h.type <= static_cast<std::uint8_t>(type::bye) ? errc::unexpected_frame
+                                                          : errc::unknown_frame;
+  }
+
+  /// The listener's answer to our hello.
+  [[nodiscard]] std::error_code answered(const frame::header& h, std::string_view body,
+                                         time_point now) {
+    if (h.is(frame::type::refuse)) return handshake_.refused(body);
+    if (const auto bad = handshake_.welcomed(body, here())) return *bad;
+    connect(now);
+    return {};
+  }
+
+  [[nodiscard]] std::error_code acknowledge(std::string_view number) noexcept {
+    if (outbox_.acknowledge(frame::get<8>(number.data()))) return {};
+    return errc::bad_ack;
+  }
+
+  handshake handshake_;
+  std::chrono::milliseconds handshake_timeout_;
+  time_point handshake_deadline_{};
+
+  // the conversation
+  outbox outbox_;
+  arrivals arrivals_;
+  bool said_goodbye_ = false;
+  stats stats_;
+
+  // the connection
+  heartbeat heartbeat_;
+  std::size_t begun_size_ = 0;  ///< of the frame that has begun to arrive; 0: not known
+  std::string control_;         ///< control frames being written
+  std::size_t control_written_ = 0;
+  std::uint64_t ack_encoded_ = 0;  ///< the last position told in `control_`
+  std::uint64_t ack_written_ = 0;  ///< the last position that the stream was given
+};
+
+}  // namespace parley
