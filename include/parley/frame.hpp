@@ -87,6 +87,20 @@ struct header {
           static_cast<std::uint8_t>(static_cast<unsigned char>(bytes[3]))};
 }
 
+/// Why a frame with this header cannot come in a conversation, before any memory is taken for it.
+[[nodiscard]] constexpr std::optional<errc> check(const header& h, std::size_t max_message) {
+  if (h.length == 0 && !h.is_skippable()) return errc::empty_frame;
+  const std::size_t most = h.is_message() ? number_size + max_message : max_control_body;
+  if (h.length > most) return errc::frame_too_large;
+  return std::nullopt;
+}
+
+/// The same for the answer to a hello, which is a welcome or a refusal.
+[[nodiscard]] constexpr std::optional<errc> check_answer(const header& h) {
+  if (h.is(type::welcome) || h.is(type::refuse)) return check(h, 0);
+  return h.length > max_control_body ? errc::not_parley : errc::unexpected_frame;
+}
+
 constexpr void put_header(char* to, std::size_t length, std::uint8_t type) noexcept {
   put<3>(to, length);
   to[3] = static_cast<char>(type);

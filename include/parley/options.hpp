@@ -41,6 +41,10 @@ struct event {
 /// Limits and times of one peer. All have defaults; `validate` is called once by whoever takes
 /// them.
 struct options {
+  // A constructor, so that this is no aggregate: GCC 12 destroys an aggregate that is made inside a
+  // `co_await` expression twice, and `dial(host, service)` makes one.
+  options() = default;
+
   std::string name;  ///< how this side introduces itself, at most `max_name` bytes of UTF-8
 
   std::size_t max_message = std::size_t{1} << 20;  ///< longest body taken, bytes

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include <parley/arrivals.hpp>
+#include <parley/control.hpp>
 #include <parley/error.hpp>
 #include <parley/frame.hpp>
 #include <parley/handshake.hpp>
@@ -50,7 +51,7 @@ class session {
   /// As the dialer: begins the next attempt; a hello is owed.
   void dial(time_point now) {
     begin(now);
-    control_ = handshake_.dial(here());
+    control_.begin(handshake_.dial(here()), arrivals_.released());
   }
 
   /// As the listener: takes the hello of the dialer whose session this is; a welcome is owed.
@@ -59,7 +60,7 @@ class session {
     if (const auto refused = handshake_.accept(h, here())) return refused;
     begin(now);
     connect(now);
-    control_ = handshake_.welcome(here());
+    control_.begin(handshake_.welcome(here()), arrivals_.released());
     return std::nullopt;
   }
 
@@ -144,7 +145,9 @@ class session {
     begun_size_ = 0;
     while (bytes.begun().size() >= frame::header_size) {
       const auto head = frame::read_header(bytes.begun());
-      if (const auto ec = admit(head)) return ec;
+      const auto bad =
+          connected() ? frame::check(head, handshake_.max_incoming()) : frame::check_answer(head);
+      if (bad) return *bad;
       if (bytes.begun().size() < head.size()) {
         begun_size_ = head.size();
         break;
@@ -179,27 +182,21 @@ class session {
 
   /// What to write now: the control frames owed, then a batch of the outbox.
   void prepare_write(gather& out, time_point now) {
-    if (connected() && control_.empty() && outbox_.between_batches()) encode_control(now);
-    out.add(std::string_view(control_).substr(control_written_));
+    if (connected() && control_.empty() && outbox_.between_batches())
+      control_.encode(arrivals_, heartbeat_, now);
+    out.add(control_.rest());
     if (connected()) outbox_.prepare(out, handshake_.peer_window());
   }
 
   /// `n` bytes of that have been written.
   void commit_write(std::size_t n, time_point) noexcept {
-    const std::size_t control = std::min(n, control_.size() - control_written_);
-    control_written_ += control;
-    if (control_written_ == control_.size()) {
-      control_.clear();
-      control_written_ = 0;
-      ack_written_ = ack_encoded_;
-    }
-    if (n != control) outbox_.commit(n - control);
+    if (const std::size_t rest = n - control_.commit(n); rest != 0) outbox_.commit(rest);
   }
 
   /// Whether nothing will ever be written again: both goodbyes are said, and each is acknowledged.
   [[nodiscard]] bool output_done() const noexcept {
     return said_goodbye_ && outbox_.base() == outbox_.end() && arrivals_.over() &&
-           ack_written_ == arrivals_.released();
+           control_.told() == arrivals_.released();
   }
 
   // --- what the watchdog does ------------------------------------------------------------------
@@ -228,9 +225,8 @@ class session {
  private:
   void begin(time_point now) {
     handshake_deadline_ = now + handshake_timeout_;
-    control_written_ = begun_size_ = 0;
+    begun_size_ = 0;
     arrivals_.rewind();
-    ack_written_ = ack_encoded_ = arrivals_.released();
   }
 
   void connect(time_point now) noexcept {
@@ -242,27 +238,6 @@ class session {
     return {arrivals_.next(), outbox_.base(), outbox_.unsent()};
   }
 
-  void encode_control(time_point now) {
-    if (arrivals_.owes_ack()) {
-      control_.resize(message_overhead);
-      frame::put_number(control_.data(), frame::type::ack, arrivals_.released());
-      arrivals_.ack_given();
-    }
-    heartbeat_.encode(control_, arrivals_.released(), now);
-    ack_encoded_ = arrivals_.released();
-  }
-
-  /// Whether a frame with this header may come now, before any memory is taken for it.
-  [[nodiscard]] std::error_code admit(const frame::header& h) const noexcept {
-    if (!connected() && !h.is(frame::type::welcome) && !h.is(frame::type::refuse))
-      return h.length > frame::max_control_body ? errc::not_parley : errc::unexpected_frame;
-    if (h.length == 0 && !h.is_skippable()) return errc::empty_frame;
-    const std::size_t most =
-        h.is_message() ? frame::number_size + handshake_.max_incoming() : frame::max_control_body;
-    if (h.length > most) return errc::frame_too_large;
-    return {};
-  }
-
   /// The whole frame at the front of what has begun.
   [[nodiscard]] std::error_code handle(const frame::header& h, time_point now) {
     if (h.is_message()) {
@@ -271,13 +246,13 @@ class session {
       return arrivals_.message(h);
     }
     const auto body = arrivals_.bytes().begun().substr(frame::header_size, h.length);
-    const auto ec = connected() ? control(h, body, now) : answered(h, body, now);
+    const auto ec = connected() ? obey(h, body, now) : answered(h, body, now);
     if (!ec) arrivals_.bytes().drop(h.size());
     return ec;
   }
 
-  [[nodiscard]] std::error_code control(const frame::header& h, std::string_view body,
-                                        time_point now) {
+  [[nodiscard]] std::error_code obey(const frame::header& h, std::string_view body,
+                                     time_point now) {
     using frame::type;
     if (h.is_skippable()) return {};
     if (h.is(type::ack) || h.is(type::bye)) {
@@ -324,10 +299,7 @@ class session {
   // the connection
   heartbeat heartbeat_;
   std::size_t begun_size_ = 0;  ///< of the frame that has begun to arrive; 0: not known
-  std::string control_;         ///< control frames being written
-  std::size_t control_written_ = 0;
-  std::uint64_t ack_encoded_ = 0;  ///< the last position told in `control_`
-  std::uint64_t ack_written_ = 0;  ///< the last position that the stream was given
+  control control_;
 };
 
 }  // namespace parley

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <parley/arrivals.hpp>
+#include <parley/frame.hpp>
+#include <parley/heartbeat.hpp>
+
+namespace parley {
+
+/// The control frames that are being written, ahead of the next batch of messages.
+///
+/// They are made from what is owed only when they are about to be written, so that there is never
+/// more than one of each. Not safe for sharing between threads.
+class control {
+ public:
+  /// A connection begins with this greeting; the peer has heard of everything before `released`.
+  void begin(std::string greeting, std::uint64_t released) {
+    bytes_ = std::move(greeting);
+    written_ = 0;
+    told_ = telling_ = released;
+  }
+
+  /// Whether nothing is left to write: only then may more be owed and encoded.
+  [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }
+
+  /// Encodes what both owe.
+  void encode(arrivals& a, heartbeat& h, std::chrono::steady_clock::time_point now) {
+    telling_ = a.released();
+    if (a.owes_ack()) {
+      bytes_.resize(message_overhead);
+      frame::put_number(bytes_.data(), frame::type::ack, telling_);
+      a.ack_given();
+    }
+    h.encode(bytes_, telling_, now);
+  }
+
+  [[nodiscard]] std::string_view rest() const noexcept {
+    return std::string_view(bytes_).substr(written_);
+  }
+
+  /// Up to `n` bytes have been written; returns how many of them were control frames'.
+  std::size_t commit(std::size_t n) noexcept {
+    const std::size_t own = std::min(n, bytes_.size() - written_);
+    written_ += own;
+    if (written_ == bytes_.size()) {
+      bytes_.clear();
+      written_ = 0;
+      told_ = telling_;
+    }
+    return own;
+  }
+
+  /// The last position acknowledged in frames that the stream has taken whole.
+  [[nodiscard]] std::uint64_t told() const noexcept { return told_; }
+
+ private:
+  std::string bytes_;
+  std::size_t written_ = 0;
+  std::uint64_t telling_ = 0;  ///< the position told in `bytes_`
+  std::uint64_t told_ = 0;
+};
+
+}  // namespace parley
