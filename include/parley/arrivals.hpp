@@ -107,8 +107,10 @@ class arrivals {
   [[nodiscard]] bool owes_ack() const noexcept { return ack_owed_; }
   /// Whether the ack owed is worth a write of its own.
   [[nodiscard]] bool ack_urgent() const noexcept { return ack_urgent_; }
-  /// When it will be; meaningful while an ack is owed.
-  [[nodiscard]] time_point ack_due() const noexcept { return ack_due_; }
+  /// When it will be; never if none is owed, or if it is already.
+  [[nodiscard]] time_point ack_due() const noexcept {
+    return ack_owed_ && !ack_urgent_ ? ack_due_ : time_point::max();
+  }
 
   void tick(time_point now) noexcept { ack_urgent_ |= ack_owed_ && now >= ack_due_; }
 

@@ -154,6 +154,7 @@ class session {
       }
       if (const auto ec = handle(head, now)) return ec;
     }
+    if (heartbeat_.owes()) trim();
     return {};
   }
 
@@ -204,21 +205,15 @@ class session {
   /// When `tick` must be called next.
   [[nodiscard]] time_point due() const noexcept {
     if (!connected()) return handshake_deadline_;
-    const auto beat = heartbeat_.due();
-    return arrivals_.owes_ack() && !arrivals_.ack_urgent() ? std::min(beat, arrivals_.ack_due())
-                                                           : beat;
+    return std::min(heartbeat_.due(), arrivals_.ack_due());
   }
 
   /// Time has passed. An error ends the connection.
   [[nodiscard]] std::error_code tick(time_point now) {
-    if (!connected()) {
-      return now >= handshake_deadline_ ? make_error_code(errc::handshake_timeout)
-                                        : std::error_code{};
-    }
+    if (now < due()) return {};
+    if (!connected()) return errc::handshake_timeout;
     arrivals_.tick(now);
-    if (now < heartbeat_.due()) return {};
-    arrivals_.bytes().trim();  // a whole interval of silence: an idle peer holds no memory
-    outbox_.trim();
+    if (now >= heartbeat_.due()) trim();
     return heartbeat_.tick(now);
   }
 
@@ -232,6 +227,12 @@ class session {
   void connect(time_point now) noexcept {
     heartbeat_.begin(handshake_.heartbeat(), now);
     ++stats_.connections;
+  }
+
+  /// Called in a silence, ours or the peer's that pings: an idle conversation holds no memory.
+  void trim() noexcept {
+    arrivals_.bytes().trim();
+    outbox_.trim();
   }
 
   [[nodiscard]] positions here() const noexcept {
@@ -255,21 +256,17 @@ class session {
                                      time_point now) {
     using frame::type;
     if (h.is_skippable()) return {};
-    if (h.is(type::ack) || h.is(type::bye)) {
-      if (body.size() != frame::number_size) return errc::malformed_frame;
-      return h.is(type::ack) ? acknowledge(body) : arrivals_.bye(frame::get<8>(body.data()));
-    }
-    if (h.is(type::ping) || h.is(type::pong)) {
-      if (body.size() != frame::ping_size) return errc::malformed_frame;
-      const auto token = frame::get<8>(body.data());
-      if (h.is(type::ping))
-        heartbeat_.ping(token);
-      else
-        heartbeat_.pong(token, now, stats_);
-      return acknowledge(body.substr(frame::number_size));
-    }
-    return h.type <= static_cast<std::uint8_t>(type::bye) ? errc::unexpected_frame
-                                                          : errc::unknown_frame;
+    if (h.type == 0 || h.type > static_cast<std::uint8_t>(type::bye)) return errc::unknown_frame;
+    if (h.type < static_cast<std::uint8_t>(type::ack)) return errc::unexpected_frame;
+    const bool probe = h.is(type::ping) || h.is(type::pong);
+    if (body.size() != (probe ? frame::ping_size : frame::number_size))
+      return errc::malformed_frame;
+    const auto number = frame::get<8>(body.data());
+    if (h.is(type::bye)) return arrivals_.bye(number);
+    if (h.is(type::ping)) heartbeat_.ping(number);
+    if (h.is(type::pong)) heartbeat_.pong(number, now, stats_);
+    const auto next = probe ? frame::get<8>(body.data() + frame::number_size) : number;
+    return outbox_.acknowledge(next) ? std::error_code{} : make_error_code(errc::bad_ack);
   }
 
   /// The listener's answer to our hello.
@@ -279,11 +276,6 @@ class session {
     if (const auto bad = handshake_.welcomed(body, here())) return *bad;
     connect(now);
     return {};
-  }
-
-  [[nodiscard]] std::error_code acknowledge(std::string_view number) noexcept {
-    if (outbox_.acknowledge(frame::get<8>(number.data()))) return {};
-    return errc::bad_ack;
   }
 
   handshake handshake_;
