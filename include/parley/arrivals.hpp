@@ -37,20 +37,23 @@ class arrivals {
   [[nodiscard]] inbox& bytes() noexcept { return inbox_; }
   [[nodiscard]] const inbox& bytes() const noexcept { return inbox_; }
 
-  /// The frame at the front of `bytes().begun()` is a whole message. A repeat is dropped.
+  /// Whether the message may come whose first `message_overhead` bytes, at least, have begun.
   /// Errors: `sequence_gap`, `after_goodbye`, `window_exceeded`.
-  [[nodiscard]] std::error_code message(const frame::header& h) {
+  [[nodiscard]] std::error_code check(const frame::header& h) const noexcept {
     const auto sequence = frame::get<8>(inbox_.begun().data() + frame::header_size);
     if (const auto ec = expect(sequence)) return ec;
-    if (sequence < next_) {
-      inbox_.drop(h.size());
-      return {};
-    }
-    if (unreleased_ + h.size() > window_) return errc::window_exceeded;
+    return sequence == next_ && unreleased_ + h.size() > window_
+               ? make_error_code(errc::window_exceeded)
+               : std::error_code{};
+  }
+
+  /// The message at the front of `bytes().begun()` is whole; it was checked. A repeat is dropped.
+  void message(const frame::header& h) noexcept {
+    const auto sequence = frame::get<8>(inbox_.begun().data() + frame::header_size);
+    if (sequence < next_) return inbox_.drop(h.size());
     unreleased_ += h.size();
     ++next_;
     inbox_.accept(h.size());
-    return {};
   }
 
   /// The peer says goodbye. Errors: `sequence_gap`, `after_goodbye`.

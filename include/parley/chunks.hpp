@@ -61,6 +61,14 @@ class chunks {
     return added;
   }
 
+  /// Gives the back chunk a block of `bytes` instead of its own, which holds nothing to keep.
+  void replace_back(std::size_t bytes) {
+    auto data = std::make_unique_for_overwrite<char[]>(bytes);
+    allocated_ += bytes - back_->capacity;
+    back_->data = std::move(data);
+    back_->capacity = bytes;
+  }
+
   /// Gives the front chunk back.
   void pop() noexcept {
     auto old = std::move(front_);
@@ -74,6 +82,9 @@ class chunks {
   }
 
   void trim() noexcept { spare_.reset(); }
+
+  /// Bytes allocated for what is in the log.
+  [[nodiscard]] std::size_t in_use() const noexcept { return allocated_; }
 
   /// Bytes allocated, the spare included.
   [[nodiscard]] std::size_t allocated() const noexcept {

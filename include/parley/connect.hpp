@@ -43,14 +43,15 @@ struct tcp_connector {
   static asio::awaitable<any_socket> connect(tcp_connector to) {
     const auto executor = co_await asio::this_coro::executor;
     asio::ip::tcp::resolver resolver(executor);
-    const auto found = co_await resolver.async_resolve(to.host, to.service, asio::use_awaitable);
-    std::error_code failed = asio::error::host_not_found;
+    std::error_code failed;
+    const auto found = co_await resolver.async_resolve(
+        to.host, to.service, asio::redirect_error(asio::use_awaitable, failed));
     for (const auto& entry : found) {
       any_socket s(executor);
       failed = co_await detail::connect(s, entry.endpoint(), to.timeout);
       if (!failed) co_return s;
     }
-    throw std::system_error(failed);
+    throw std::system_error(failed, to.host + " port " + to.service);
   }
 };
 
@@ -66,7 +67,7 @@ struct unix_connector {
     any_socket s(co_await asio::this_coro::executor);
     const endpoint at = asio::local::stream_protocol::endpoint(to.path);
     if (const auto failed = co_await detail::connect(s, at, to.timeout))
-      throw std::system_error(failed);
+      throw std::system_error(failed, to.path);
     co_return s;
   }
 };

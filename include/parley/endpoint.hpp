@@ -21,6 +21,7 @@ template <typename Specific>
   Specific specific;
   specific.resize(e.size());
   std::memcpy(specific.data(), e.data(), e.size());
+  specific.resize(e.size());  // again: a path's size is taken from its bytes
   return specific;
 }
 

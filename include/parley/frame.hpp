@@ -89,16 +89,27 @@ struct header {
 
 /// Why a frame with this header cannot come in a conversation, before any memory is taken for it.
 [[nodiscard]] constexpr std::optional<errc> check(const header& h, std::size_t max_message) {
-  if (h.length == 0 && !h.is_skippable()) return errc::empty_frame;
-  const std::size_t most = h.is_message() ? number_size + max_message : max_control_body;
-  if (h.length > most) return errc::frame_too_large;
-  return std::nullopt;
+  if (h.is_skippable() && h.length <= max_control_body) return std::nullopt;
+  if (h.length == 0) return errc::empty_frame;
+  if (h.length > (h.is_message() ? number_size + max_message : max_control_body))
+    return errc::frame_too_large;
+  if (h.is_message()) {
+    if (h.tag() >= tag_count) return errc::unknown_frame;
+    return h.length < number_size ? std::optional(errc::malformed_frame) : std::nullopt;
+  }
+  if (h.type == 0 || h.type > static_cast<std::uint8_t>(type::bye)) return errc::unknown_frame;
+  if (h.type < static_cast<std::uint8_t>(type::ack)) return errc::unexpected_frame;
+  const bool probe = h.is(type::ping) || h.is(type::pong);
+  return h.length != (probe ? ping_size : number_size) ? std::optional(errc::malformed_frame)
+                                                       : std::nullopt;
 }
 
 /// The same for the answer to a hello, which is a welcome or a refusal.
 [[nodiscard]] constexpr std::optional<errc> check_answer(const header& h) {
-  if (h.is(type::welcome) || h.is(type::refuse)) return check(h, 0);
-  return h.length > max_control_body ? errc::not_parley : errc::unexpected_frame;
+  if (h.length == 0) return errc::empty_frame;
+  if (!h.is(type::welcome) && !h.is(type::refuse))
+    return h.length > max_control_body ? errc::not_parley : errc::unexpected_frame;
+  return h.length > max_control_body ? std::optional(errc::frame_too_large) : std::nullopt;
 }
 
 constexpr void put_header(char* to, std::size_t length, std::uint8_t type) noexcept {

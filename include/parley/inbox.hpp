@@ -34,10 +34,8 @@ class inbox {
   [[nodiscard]] std::span<char> prepare(std::size_t item = 0) {
     close_hole();
     reuse();
-    const std::size_t partial = begun().size();
-    const std::size_t wanted = std::max(item, partial + min_room);
-    if (log_.empty() || log_.back().capacity - begun_ < (item ? item : partial + min_room))
-      relocate(wanted);
+    const std::size_t needed = item != 0 ? item : begun().size() + min_room;
+    if (log_.empty() || log_.back().capacity - begun_ < needed) relocate(needed, item);
     chunk& c = log_.back();
     reserved_ = true;
     return {c.data.get() + c.end, c.room()};
@@ -130,29 +128,36 @@ class inbox {
     move_begun(log_.back(), whole_);
   }
 
-  /// Moves what has begun to the front of a chunk that has `wanted` bytes for it.
-  void relocate(std::size_t wanted) {
-    if (!log_.empty() && !held_ && !log_.front().next && taken_ == whole_ &&
-        wanted <= log_.back().capacity) {
+  /// Moves what has begun to the front of a chunk that has `needed` bytes for it.
+  void relocate(std::size_t needed, std::size_t item) {
+    const bool alone = !log_.empty() && !log_.front().next;
+    const bool bare = alone && !held_ && taken_ == whole_;  // nothing in it but what has begun
+    if (bare && needed <= log_.back().capacity) {
       taken_ = whole_ = 0;
-      move_begun(log_.back(), 0);
-      return;
+      return move_begun(log_.back(), 0);
     }
-    if (log_.empty()) {
-      log_.push(wanted);
-      taken_ = whole_ = begun_ = 0;
-      return;
-    }
-    chunk& old = log_.back();
+    // An item of unknown size doubles its place, so that it is moved a few times, not at each read.
+    const std::size_t wanted = std::max(needed, item != 0 ? item : 2 * begun().size());
+    if (bare || (!alone && !log_.empty() && whole_ == 0)) return grow(wanted);
     const auto partial = begun();
-    const std::size_t kept = whole_;
+    if (!log_.empty()) log_.back().end = whole_;
     chunk& fresh = log_.push(wanted);
+    whole_ = begun_ = 0;
+    if (log_.front().next == nullptr) taken_ = 0;
     if (!partial.empty()) std::memcpy(fresh.data.get(), partial.data(), partial.size());
     fresh.end = partial.size();
-    old.end = kept;
+  }
+
+  /// Moves what has begun, which is all that the back chunk holds, to a larger block of its own.
+  void grow(std::size_t wanted) {
+    chunk& c = log_.back();
+    const auto old = std::move(c.data);
+    const std::size_t n = c.end - begun_;
+    log_.replace_back(wanted);
+    std::memcpy(c.data.get(), old.get() + begun_, n);
+    if (&c == &log_.front()) taken_ = 0;
     whole_ = begun_ = 0;
-    // Nothing is left in the old chunk: it was there only for what had begun.
-    if (!held_ && &log_.front() == &old && taken_ == old.end) pop();
+    c.end = n;
   }
 
   void move_begun(chunk& c, std::size_t to) noexcept {

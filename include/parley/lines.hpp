@@ -43,6 +43,7 @@ class lines {
 
   // --- what the program does -------------------------------------------------------------------
 
+  /// A CR at the end of `body` is taken for part of the line's end by the peer.
   [[nodiscard]] admission push(std::string_view body, tag_type tag) {
     if (said_goodbye_) return admission::closed;
     if (body.size() > max_message_) return admission::too_large;
@@ -106,11 +107,7 @@ class lines {
   /// Whether the program leaves a whole window unreleased: then TCP holds the peer back.
   [[nodiscard]] bool full() const noexcept { return unreleased_ >= window_; }
 
-  [[nodiscard]] std::span<char> prepare_read() {
-    const std::size_t begun = inbox_.begun().size();
-    return inbox_.prepare(begun > chunk_size / 2 ? std::min(2 * begun, max_message_ + line_end)
-                                                 : 0);
-  }
+  [[nodiscard]] std::span<char> prepare_read() { return inbox_.prepare(); }
 
   [[nodiscard]] std::error_code commit_read(std::size_t n, time_point) {
     std::size_t scanned = inbox_.begun().size();
@@ -122,10 +119,8 @@ class lines {
     for (;;) {
       const auto begun = inbox_.begun();
       const auto end = begun.find('\n', scanned);
-      const bool whole = end != begun.npos;
-      if (without_cr(begun.substr(0, end)).size() > max_message_ + (whole ? 0 : 1))
-        return errc::line_too_long;
-      if (!whole) return {};
+      if (without_cr(begun.substr(0, end)).size() > max_message_) return errc::line_too_long;
+      if (end == begun.npos) return {};
       settle(begun.substr(0, end));
       scanned = 0;
     }
@@ -182,8 +177,6 @@ class lines {
   [[nodiscard]] static std::error_code tick(time_point) noexcept { return {}; }
 
  private:
-  static constexpr std::size_t line_end = 2;  ///< CR LF
-
   [[nodiscard]] static std::string_view without_cr(std::string_view line) noexcept {
     return line.substr(0, line.size() - (line.ends_with('\r') ? 1 : 0));
   }
@@ -191,6 +184,7 @@ class lines {
   /// A whole line, without its LF, stands at the front of what has begun.
   void settle(std::string_view line) {
     const std::size_t size = line.size() + 1;
+    first_ = false;
     if (is_utf8(line)) {
       unreleased_ += size;
       inbox_.accept(size);

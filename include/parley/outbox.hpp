@@ -57,7 +57,13 @@ class outbox {
   // --- what the program does -------------------------------------------------------------------
 
   /// Whether a frame of `size` bytes may be queued now.
-  [[nodiscard]] bool fits(std::size_t size) const noexcept { return held() + size <= limit_; }
+  [[nodiscard]] bool fits(std::size_t size) const noexcept {
+    if (held() + size > limit_) return false;
+    if (log_.empty() || log_.back().room() >= size) return true;
+    // The ends of chunks that a frame did not fit into count as well, or memory could be twice
+    // that.
+    return log_.in_use() + std::max(size, chunk_size) <= limit_ + chunk_size;
+  }
 
   /// Queues the next frame and returns the `size` bytes to write it to.
   [[nodiscard]] char* append(std::size_t size) {

@@ -80,10 +80,9 @@ class basic_peer {
   /// Completes when the peer's program is done with the message (plain lines: when the stream has
   /// taken it): true; or false when the conversation ends before.
   asio::awaitable<bool> delivered(receipt r) {
-    while (!carrier_->ended() && carrier_->protocol().acknowledged() <= r.sequence) {
-      carrier_->flush();
+    carrier_->flush();
+    while (!carrier_->ended() && carrier_->protocol().acknowledged() <= r.sequence)
       co_await carrier_->changed().wait();
-    }
     co_return carrier_->protocol().acknowledged() > r.sequence;
   }
 
@@ -180,9 +179,14 @@ class basic_peer {
   [[nodiscard]] bool queue(std::string_view body, tag_type tag, receipt& r, std::error_code& ec) {
     r = {next_sequence()};
     ec.clear();
-    switch (carrier_->push(body, tag)) {
+    auto answer = carrier_->push(body, tag);
+    if (answer == admission::full) {
+      carrier_->flush();  // which may itself make room
+      answer = carrier_->push(body, tag);
+    }
+    switch (answer) {
       case admission::queued: break;
-      case admission::full: carrier_->flush(); return false;
+      case admission::full: return false;
       case admission::too_large: ec = errc::message_too_large; break;
       case admission::unfit: ec = Protocol::unfit(body); break;
       case admission::closed:

@@ -148,11 +148,18 @@ class session {
       const auto bad =
           connected() ? frame::check(head, handshake_.max_incoming()) : frame::check_answer(head);
       if (bad) return *bad;
+      if (head.is_message()) {
+        if (bytes.begun().size() < message_overhead) return {};
+        if (const auto ec = arrivals_.check(head)) return ec;
+      }
       if (bytes.begun().size() < head.size()) {
         begun_size_ = head.size();
-        break;
+        return {};
       }
-      if (const auto ec = handle(head, now)) return ec;
+      if (head.is_message())
+        arrivals_.message(head);
+      else if (const auto ec = handle(head, now))
+        return ec;
     }
     if (heartbeat_.owes()) trim();
     return {};
@@ -239,13 +246,8 @@ class session {
     return {arrivals_.next(), outbox_.base(), outbox_.unsent()};
   }
 
-  /// The whole frame at the front of what has begun.
+  /// The whole control frame at the front of what has begun.
   [[nodiscard]] std::error_code handle(const frame::header& h, time_point now) {
-    if (h.is_message()) {
-      if (h.length < frame::number_size) return errc::malformed_frame;
-      if (h.tag() >= tag_count) return errc::unknown_frame;
-      return arrivals_.message(h);
-    }
     const auto body = arrivals_.bytes().begun().substr(frame::header_size, h.length);
     const auto ec = connected() ? obey(h, body, now) : answered(h, body, now);
     if (!ec) arrivals_.bytes().drop(h.size());
@@ -256,16 +258,11 @@ class session {
                                      time_point now) {
     using frame::type;
     if (h.is_skippable()) return {};
-    if (h.type == 0 || h.type > static_cast<std::uint8_t>(type::bye)) return errc::unknown_frame;
-    if (h.type < static_cast<std::uint8_t>(type::ack)) return errc::unexpected_frame;
-    const bool probe = h.is(type::ping) || h.is(type::pong);
-    if (body.size() != (probe ? frame::ping_size : frame::number_size))
-      return errc::malformed_frame;
     const auto number = frame::get<8>(body.data());
     if (h.is(type::bye)) return arrivals_.bye(number);
     if (h.is(type::ping)) heartbeat_.ping(number);
     if (h.is(type::pong)) heartbeat_.pong(number, now, stats_);
-    const auto next = probe ? frame::get<8>(body.data() + frame::number_size) : number;
+    const auto next = h.is(type::ack) ? number : frame::get<8>(body.data() + frame::number_size);
     return outbox_.acknowledge(next) ? std::error_code{} : make_error_code(errc::bad_ack);
   }
 
