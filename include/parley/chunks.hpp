@@ -61,12 +61,14 @@ class chunks {
     return added;
   }
 
-  /// Gives the back chunk a block of `bytes` instead of its own, which holds nothing to keep.
-  void replace_back(std::size_t bytes) {
+  /// Gives the back chunk a block of `bytes`, to whose front it moves what it has from `kept` on.
+  void enlarge_back(std::size_t bytes, std::size_t kept) {
     auto data = std::make_unique_for_overwrite<char[]>(bytes);
+    std::copy(back_->data.get() + kept, back_->data.get() + back_->end, data.get());
     allocated_ += bytes - back_->capacity;
     back_->data = std::move(data);
     back_->capacity = bytes;
+    back_->end -= kept;
   }
 
   /// Gives the front chunk back.

@@ -150,14 +150,9 @@ class inbox {
 
   /// Moves what has begun, which is all that the back chunk holds, to a larger block of its own.
   void grow(std::size_t wanted) {
-    chunk& c = log_.back();
-    const auto old = std::move(c.data);
-    const std::size_t n = c.end - begun_;
-    log_.replace_back(wanted);
-    std::memcpy(c.data.get(), old.get() + begun_, n);
-    if (&c == &log_.front()) taken_ = 0;
+    log_.enlarge_back(wanted, begun_);
+    if (!log_.front().next) taken_ = 0;
     whole_ = begun_ = 0;
-    c.end = n;
   }
 
   void move_begun(chunk& c, std::size_t to) noexcept {

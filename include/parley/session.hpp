@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <parley/arrivals.hpp>
 #include <parley/control.hpp>
@@ -161,7 +162,7 @@ class session {
       else if (const auto ec = handle(head, now))
         return ec;
     }
-    if (heartbeat_.owes()) trim();
+    if (std::exchange(quiet_, false)) trim();
     return {};
   }
 
@@ -262,6 +263,7 @@ class session {
     if (h.is(type::bye)) return arrivals_.bye(number);
     if (h.is(type::ping)) heartbeat_.ping(number);
     if (h.is(type::pong)) heartbeat_.pong(number, now, stats_);
+    quiet_ = !h.is(type::ack);
     const auto next = h.is(type::ack) ? number : frame::get<8>(body.data() + frame::number_size);
     return outbox_.acknowledge(next) ? std::error_code{} : make_error_code(errc::bad_ack);
   }
@@ -288,6 +290,7 @@ class session {
   // the connection
   heartbeat heartbeat_;
   std::size_t begun_size_ = 0;  ///< of the frame that has begun to arrive; 0: not known
+  bool quiet_ = false;  ///< a ping or a pong has just come: the peer has nothing better to say
   control control_;
 };
 
