@@ -22,6 +22,9 @@ inline asio::awaitable<std::error_code> connect(any_socket& s, endpoint to,
   asio::steady_timer deadline(s.get_executor(), timeout);
   co_await (s.async_connect(to, asio::redirect_error(asio::use_awaitable, failed)) ||
             deadline.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
+  // Asio watches a socket that has connected for writing ever after, which costs an epoll_wait per
+  // message: it is registered anew.
+  if (!failed) s = any_socket(s.get_executor(), to.protocol(), s.release());
   co_return failed && !waited ? make_error_code(errc::connect_timeout) : failed;
 }
 

@@ -12,6 +12,7 @@ enum class errc {
   disconnected,       ///< the connection ended without a goodbye
   peer_silent,        ///< nothing heard for 2.5 heartbeats
   handshake_timeout,  ///< no welcome, or no hello, in time
+  no_greeting,        ///< the peer hung up before it had greeted
   connect_timeout,    ///< no connection in time
   aborted,            ///< this side ended the conversation at once
   // What a program asks for.
@@ -53,6 +54,7 @@ enum class errc {
     case errc::peer_silent: return "the peer has fallen silent";
     case errc::handshake_timeout:
       return "no greeting in time (is it a parley peer, and not --plain?)";
+    case errc::no_greeting: return "the peer hung up without a greeting (is one side --plain?)";
     case errc::connect_timeout: return "no connection in time";
     case errc::aborted: return "the conversation was ended at once";
     case errc::message_too_large: return "the message is larger than the peer takes";

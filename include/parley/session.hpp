@@ -168,7 +168,8 @@ class session {
 
   /// The stream has ended. No error if all has been said.
   [[nodiscard]] std::error_code commit_end() const noexcept {
-    return output_done() ? std::error_code{} : make_error_code(errc::disconnected);
+    if (output_done()) return {};
+    return connected() ? errc::disconnected : errc::no_greeting;
   }
 
   /// Input refused without ending the conversation: there is none in this protocol.

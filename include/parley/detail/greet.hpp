@@ -49,7 +49,7 @@ inline asio::awaitable<void> read_hello(any_socket& s, greeted& out) {
     out.failed = check_hello({out.bytes.data(), have}, size);
     if (out.failed) co_return;
     if (ec) {
-      out.failed = ec == asio::error::eof ? make_error_code(errc::disconnected) : ec;
+      out.failed = ec == asio::error::eof ? make_error_code(errc::no_greeting) : ec;
       co_return;
     }
   }
