@@ -43,7 +43,8 @@ class basic_peer {
   explicit basic_peer(std::shared_ptr<carrier_type> c) noexcept : carrier_(std::move(c)) {}
   basic_peer(basic_peer&&) noexcept = default;
   basic_peer& operator=(basic_peer&& other) noexcept {
-    std::swap(carrier_, other.carrier_);
+    if (carrier_ && this != &other) carrier_->abort();  // first: who waits here looks at it
+    carrier_ = std::move(other.carrier_);
     return *this;
   }
   ~basic_peer() {

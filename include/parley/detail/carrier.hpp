@@ -113,6 +113,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   void dispatch() {
     while (const auto rejected = protocol_.rejection()) tell(event::kind::rejected, *rejected);
     if (protocol_.readable() || protocol_.at_end()) arrived_.notify();
+    if (protocol_.at_end()) changed_.notify();  // `close` may wait for the goodbye
     progress();
   }
 
