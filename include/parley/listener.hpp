@@ -1,5 +1,9 @@
 #pragma once
 
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
 #include <concepts>
 #include <deque>
 #include <memory>
@@ -91,6 +95,8 @@ class basic_listener {
     for (const auto& path : self->paths) ::unlink(path.c_str());
     self->paths.clear();
     self->ready.clear();
+    for (auto* at = self->callers.next; at != &self->callers; at = at->next)
+      static_cast<waiting*>(at)->deadline.cancel();
     self->changed.notify();
   }
 
@@ -109,6 +115,7 @@ class basic_listener {
     std::vector<std::string> paths;
     std::deque<peer_type> ready;
     detail::wakeup changed;
+    detail::ring_link callers;   ///< their `waiting`
     std::size_t peers = 0;       ///< conversations whose loops run
     std::size_t handshakes = 0;  ///< callers who are being greeted or sent away
     bool open = true;
@@ -118,6 +125,14 @@ class basic_listener {
     }
   };
   using shared = std::shared_ptr<state>;
+
+  /// A caller who is being greeted or sent away: until the deadline, or until the listener closes.
+  struct waiting : detail::ring_link {
+    explicit waiting(state& s) : deadline(s.executor, s.settings->handshake_timeout) {
+      join(s.callers);
+    }
+    asio::steady_timer deadline;
+  };
 
   static asio::ip::address resolve(const std::string& address) {
     std::error_code not_numeric;
@@ -131,6 +146,8 @@ class basic_listener {
   }
 
   static void remove_stale(const asio::local::stream_protocol::endpoint& at) {
+    struct stat found;  // a file that is no socket refuses a connection too: it is not ours
+    if (::lstat(at.path().c_str(), &found) != 0 || !S_ISSOCK(found.st_mode)) return;
     asio::io_context local;
     asio::local::stream_protocol::socket probe(local);
     std::error_code ec;
@@ -155,6 +172,14 @@ class basic_listener {
     detail::spawn(state_->executor, accept_loop(state_, *state_->acceptors.back()));
   }
 
+  /// Whether the system has run out of something that others may give back.
+  static bool exhausted(std::error_code ec) noexcept {
+    // Asio's category does not compare with std::errc, hence the number.
+    return ec == asio::error::no_descriptors || ec == asio::error::no_buffer_space ||
+           ec == asio::error::no_memory ||
+           ec == std::error_code(ENFILE, asio::error::get_system_category());
+  }
+
   static asio::awaitable<void> accept_loop(shared self, any_acceptor& from) {
     asio::steady_timer pause(self->executor);
     while (self->open) {
@@ -163,8 +188,7 @@ class basic_listener {
       std::error_code ec;
       any_socket caller = co_await from.async_accept(asio::redirect_error(asio::use_awaitable, ec));
       if (!self->open) co_return;
-      if (ec == asio::error::no_descriptors || ec == asio::error::no_buffer_space ||
-          ec == asio::error::no_memory || ec == std::errc::too_many_files_open_in_system) {
+      if (exhausted(ec)) {
         // To try at once would spin: 2 million failures a second were measured.
         pause.expires_after(std::chrono::milliseconds(50));
         co_await pause.async_wait(asio::use_awaitable);
@@ -176,7 +200,8 @@ class basic_listener {
   }
 
   static asio::awaitable<void> greet(shared self, any_socket caller) {
-    asio::steady_timer deadline(self->executor, self->settings->handshake_timeout);
+    waiting until(*self);
+    asio::steady_timer& deadline = until.deadline;
     std::error_code gone;
     const endpoint at = caller.remote_endpoint(gone);
     const std::string who = gone ? "somebody" : to_string(at);
