@@ -1,0 +1,110 @@
+#include <parley/chunks.hpp>
+
+#include <catch2/catch_test_macros.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace {
+
+using parley::chunk_size;
+using parley::chunks;
+
+}  // namespace
+
+TEST_CASE("a chunk stays below the loopback segment, with room for the control frames ahead") {
+  constexpr std::size_t loopback_segment = 65'483;        // DESIGN section 4
+  constexpr std::size_t ack_ping_and_pong = 12 + 2 * 20;  // DESIGN section 5
+  CHECK(chunk_size + ack_ping_and_pong <= loopback_segment);
+}
+
+TEST_CASE("a log begins empty and without memory") {
+  const chunks log;
+  CHECK(log.empty());
+  CHECK(log.allocated() == 0);
+}
+
+TEST_CASE("a chunk is of the usual size, or as long as what it is made for") {
+  chunks log;
+  CHECK(log.push(1).capacity == chunk_size);
+  CHECK(log.push(chunk_size).capacity == chunk_size);
+  CHECK(log.push(chunk_size + 1).capacity == chunk_size + 1);
+  CHECK(log.allocated() == 3 * chunk_size + 1);
+}
+
+TEST_CASE("chunks are given back in the order in which they were added") {
+  chunks log;
+  for (std::uint64_t n = 0; n < 5; ++n) {
+    log.push(1).first = n;
+    CHECK(log.back().first == n);
+    CHECK(log.front().first == 0);
+  }
+  for (std::uint64_t n = 0; n < 5; ++n) {
+    REQUIRE(!log.empty());
+    CHECK(log.front().first == n);
+    log.pop();
+  }
+  CHECK(log.empty());
+}
+
+TEST_CASE("a chunk does not move when others are added") {
+  chunks log;
+  auto& first = log.push(1);
+  std::memset(first.data.get(), 'x', first.capacity);
+  first.end = first.capacity;
+  const char* const at = first.data.get();
+  for (int i = 0; i < 10; ++i) log.push(chunk_size);
+  CHECK(log.front().data.get() == at);
+  CHECK(log.front().view(0, 3) == "xxx");
+  CHECK(log.front().room() == 0);
+}
+
+TEST_CASE("one chunk of the usual size is kept for reuse, empty, until the log is trimmed") {
+  chunks log;
+  auto& used = log.push(1);
+  const char* const at = used.data.get();
+  used.end = 7;
+  log.pop();
+  CHECK(log.allocated() == chunk_size);
+
+  auto& again = log.push(1);
+  CHECK(again.data.get() == at);
+  CHECK(again.end == 0);
+  CHECK(again.next == nullptr);
+  CHECK(log.allocated() == chunk_size);
+
+  log.push(1);
+  log.pop();
+  log.pop();
+  CHECK(log.allocated() == chunk_size);  // one, not two
+  log.trim();
+  CHECK(log.allocated() == 0);
+}
+
+TEST_CASE("a chunk made for a long item is not kept") {
+  chunks log;
+  log.push(chunk_size + 1);
+  log.pop();
+  CHECK(log.allocated() == 0);
+}
+
+TEST_CASE("what is too long for the spare chunk gets a chunk of its own") {
+  chunks log;
+  log.push(1);
+  log.pop();
+  CHECK(log.push(chunk_size + 1).capacity == chunk_size + 1);
+  CHECK(log.allocated() == 2 * chunk_size + 1);
+  log.trim();
+  CHECK(log.allocated() == chunk_size + 1);
+}
+
+TEST_CASE("a view of a chunk is the bytes between two offsets") {
+  chunks log;
+  auto& c = log.push(1);
+  std::memcpy(c.data.get(), "abcdef", 6);
+  c.end = 6;
+  CHECK(c.view(0, 6) == "abcdef");
+  CHECK(c.view(2, 4) == "cd");
+  CHECK(c.view(6, 6).empty());
+  CHECK(c.room() == chunk_size - 6);
+}
