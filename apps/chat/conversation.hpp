@@ -1,0 +1,249 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include <parley/detail/asio.hpp>
+#include <parley/error.hpp>
+#include <parley/message.hpp>
+#include <parley/options.hpp>
+
+#include "console.hpp"
+#include "outcome.hpp"
+#include "settings.hpp"
+#include "typist.hpp"
+#include "view.hpp"
+
+namespace chat {
+
+/// What the program does when a conversation is over.
+enum class afterwards { exits, waits_for_the_next };
+
+/// One conversation, from the greeting to its outcome.
+///
+///   stdin ──▶ talk ──▶ peer      watch: what was delivered, and the end
+///   stdout ◀─ listen ◀─ peer     keep_time: how long a goodbye may take
+///
+/// Four coroutines that share one peer and end together: whoever sees the end of its own part tells
+/// the others through the peer, which then ends, and that ends all. Used on one thread.
+///
+///   conversation talk(std::move(peer), here, settings, afterwards::exits);
+///   co_return (co_await talk.run()).status();
+template <typename Peer>
+class conversation {
+ public:
+  conversation(Peer peer, console& here, const settings& s, afterwards then)
+      : peer_(std::move(peer)),
+        here_(here),
+        settings_(s),
+        then_(then),
+        them_{std::string(peer_.name()), peer_.address()},
+        typist_(peer_, here.show(), here.leaving, s.name),
+        alarm_(peer_.get_executor(), clock::time_point::max()) {}
+  conversation(const conversation&) = delete;
+  conversation& operator=(const conversation&) = delete;
+  ~conversation() { here_.leaving.whenever(nullptr); }
+
+  /// Completes when the conversation is over and everything that came has been shown. Once.
+  asio::awaitable<outcome> run() {
+    using namespace asio::experimental::awaitable_operators;
+    show().connected(them_);
+    here_.in.resume();
+    here_.leaving.whenever([this] {
+      show().leaving();
+      leave();
+    });
+    co_await (talk() && listen() && watch() && keep_time());
+    const outcome o = co_await account();
+    show().statistics(peer_.statistics());
+    show().over(them_, o);
+    co_return o;
+  }
+
+ private:
+  using clock = std::chrono::steady_clock;
+
+  // --- the four coroutines ---------------------------------------------------------------------
+
+  /// Sends what stands in the input. A line stays there until it is queued: if the conversation
+  /// ends before, the next one begins with it.
+  asio::awaitable<void> talk() {
+    while (co_await here_.in.ready()) {
+      if (here_.is_terminal())
+        co_await obey(here_.in.front().text);
+      else
+        co_await pass_on(here_.in.front());
+      // What a person says is for whoever was there; what a pipe holds is for whoever comes.
+      if (!unsaid_ || here_.is_terminal()) here_.in.pop();
+      if (unsaid_) co_return part_done();
+    }
+    if (!here_.in.at_end()) co_return part_done();
+    if (here_.in.error()) show().error("cannot read stdin: " + reason_text(here_.in.error()));
+    if (here_.is_terminal()) {  // Ctrl-D
+      here_.leaving.ask();
+    } else {
+      peer_.finish();
+      co_await everything_delivered();
+      if (const auto patience = settings_.linger()) end_within(*patience);
+    }
+    part_done();
+  }
+
+  /// Shows what arrives. To come back for the next message is to acknowledge the last, so each is
+  /// written first.
+  asio::awaitable<void> listen() {
+    std::error_code ec;
+    std::string scratch;
+    while (!gave_up_) {
+      const auto message = co_await peer_.receive(ec);
+      if (!message) break;
+      if (!co_await here_.out.write(show().show(*message, them_, scratch))) break;
+      if (is_rename(*message)) rename(message->body);
+    }
+    if (output_broken()) co_await stop_without_output();
+    heard_all_ = !ec && !gave_up_ && !here_.out.error();
+    // Between people a goodbye is answered. A program may still have a lot to say.
+    if (heard_all_ && here_.is_terminal()) leave();
+    part_done();
+  }
+
+  /// Tells what was delivered, as often as stdout takes it, and everybody else when it is over.
+  asio::awaitable<void> watch() {
+    std::uint64_t known = 0;
+    std::uint64_t told = 0;
+    while (!peer_.ended()) {
+      co_await peer_.delivered_beyond(known);
+      known = peer_.delivered_count();
+      if (known == told || (here_.out.held() != 0 && !peer_.ended())) continue;
+      show().delivered(told = known, peer_.statistics().unacknowledged);
+      if (output_broken()) leave();
+    }
+    here_.in.interrupt();
+    part_done();
+  }
+
+  /// Ends the conversation at once when the time for ending it well is up.
+  asio::awaitable<void> keep_time() {
+    std::error_code moved;  // or fired: the clock says which
+    while (parts_ != 0) {
+      co_await alarm_.async_wait(asio::redirect_error(asio::use_awaitable, moved));
+      if (parts_ == 0 || clock::now() < alarm_.expiry()) continue;
+      alarm_.expires_at(clock::time_point::max());
+      gave_up_ = true;
+      // If it is stdout that is stuck, its time is up too, unless more conversations will need it.
+      const bool last = then_ == afterwards::exits || here_.leaving.asked();
+      if (last && here_.out.held() != 0) here_.out.abandon();
+      peer_.abort();
+    }
+  }
+
+  /// One of the three others is done.
+  void part_done() {
+    if (--parts_ == 0) alarm_.cancel();
+  }
+
+  // --- saying ----------------------------------------------------------------------------------
+
+  /// A line of a pipe is a message as it is.
+  asio::awaitable<void> pass_on(input::line line) {
+    std::error_code ec = line.too_long ? parley::errc::message_too_large : std::error_code{};
+    if (!ec) ec = co_await say(line.text, 0);
+    if (!ec || unsaid_) co_return;
+    show().error(reason_text(ec), line.number);
+    ++unsendable_;
+  }
+
+  /// A line that a person typed. What was wrong with it is told at once, and does not count.
+  asio::awaitable<void> obey(std::string_view line) {
+    const saying s = co_await typist_.obey(line, them_);
+    if (s.text.empty()) co_return;
+    if (const auto ec = co_await say(s.text, s.tag))
+      show().error("that was not sent: " + reason_text(ec));
+  }
+
+  /// Completes when `text` is queued, or cannot be.
+  asio::awaitable<std::error_code> say(std::string_view text, parley::tag_type tag) {
+    std::error_code ec;
+    co_await peer_.send(text, tag, ec);
+    unsaid_ = ec && (peer_.ended() || ec == parley::errc::closed);
+    co_return ec;
+  }
+
+  // --- the end ---------------------------------------------------------------------------------
+
+  /// Says goodbye now, whatever there may be left to read.
+  void leave() {
+    here_.in.interrupt();
+    peer_.finish();
+    end_within(parley::options().goodbye_timeout);
+  }
+
+  void end_within(std::chrono::milliseconds patience) {
+    alarm_.expires_at(std::min(alarm_.expiry(), clock::now() + patience));
+  }
+
+  asio::awaitable<void> everything_delivered() {
+    if (peer_.statistics().messages_sent != 0) co_await peer_.delivered(peer_.last_receipt());
+  }
+
+  [[nodiscard]] bool output_broken() const {
+    return here_.out.error() && here_.out.error() != std::errc::operation_canceled;
+  }
+
+  /// What arrives can be shown no more, so it is not acknowledged; what was said still goes out.
+  asio::awaitable<void> stop_without_output() {
+    show().error("cannot write to stdout: " + reason_text(here_.out.error()) +
+                 "; the conversation ends here");
+    leave();
+    co_await everything_delivered();
+    (void)co_await peer_.close(std::chrono::milliseconds(200));
+  }
+
+  void rename(std::string_view name) {
+    show().renamed(them_, name);
+    them_.name = name;
+  }
+
+  /// What became of everything that was to be said.
+  asio::awaitable<outcome> account() {
+    const auto s = peer_.statistics();
+    outcome o;
+    o.lost = peer_.reason() == parley::errc::aborted ? std::error_code{} : peer_.reason();
+    o.undelivered = s.unacknowledged + unsendable_;
+    o.unsent = s.unsent + unsendable_;
+    o.broken_streams = output_broken() || here_.in.error();
+    if (!here_.is_terminal() && then_ == afterwards::exits) {
+      auto left = here_.in.ahead();
+      const bool only_lost = o.lost && !here_.leaving.asked();
+      if (only_lost) left = co_await here_.in.drain(std::chrono::seconds(1));
+      o.undelivered += left.lines;
+      o.unsent += left.lines;
+      o.at_least = only_lost && !left.all;
+    }
+    // Who has said goodbye may hang up on us, if we had nothing left to say.
+    if (heard_all_ && o.undelivered == 0) o.lost.clear();
+    co_return o;
+  }
+
+  [[nodiscard]] view& show() noexcept { return here_.show(); }
+
+  Peer peer_;
+  console& here_;
+  const settings& settings_;
+  afterwards then_;
+  person them_;
+  typist<Peer> typist_;
+  asio::steady_timer alarm_;
+  int parts_ = 3;                 ///< of the coroutines but the clock: not done yet
+  std::uint64_t unsendable_ = 0;  ///< input lines that can never be sent
+  bool unsaid_ = false;           ///< the line in hand was not queued: the conversation is over
+  bool heard_all_ = false;        ///< up to the peer's goodbye
+  bool gave_up_ = false;          ///< the time for a good end was up
+};
+
+}  // namespace chat

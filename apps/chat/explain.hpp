@@ -1,0 +1,67 @@
+#pragma once
+
+#include <algorithm>
+#include <cerrno>
+#include <initializer_list>
+#include <string>
+#include <system_error>
+
+#include <parley/detail/asio.hpp>
+#include <parley/error.hpp>
+
+#include "outcome.hpp"
+
+namespace chat {
+
+/// The text of an error, for the middle of a sentence.
+[[nodiscard]] inline std::string reason_text(std::error_code ec) {
+  if (ec == asio::error::host_not_found || ec == asio::error::host_not_found_try_again)
+    return "no such host is known";
+  std::string text = ec.message();
+  const auto is_capital = [&text](std::size_t at) {
+    return text.size() > at && text[at] >= 'A' && text[at] <= 'Z';
+  };
+  if (is_capital(0) && !is_capital(1)) text[0] += 'a' - 'A';
+  return text;
+}
+
+/// Whether it is this error of the system. Asio's category does not compare with `std::errc`.
+[[nodiscard]] inline bool is_system(std::error_code ec, std::initializer_list<int> numbers) {
+  return (ec.category() == asio::error::get_system_category() ||
+          ec.category() == std::generic_category()) &&
+         std::find(numbers.begin(), numbers.end(), ec.value()) != numbers.end();
+}
+
+/// Why nobody could be joined, and what may help.
+[[nodiscard]] inline std::string explain_no_connection(std::error_code why) {
+  const auto text = reason_text(why);
+  if (is_system(why, {ECANCELED})) return "interrupted";
+  if (is_system(why, {ECONNREFUSED, ENOENT})) return text + "; is parley-server running there?";
+  if (is_system(why, {ETIMEDOUT}) || why == parley::errc::connect_timeout)
+    return text + "; check the address, and the firewall there";
+  if (is_system(why, {ENETUNREACH, EHOSTUNREACH}))
+    return text + "; check the address, and the network here";
+  if (why == asio::error::host_not_found || why == asio::error::host_not_found_try_again)
+    return text + "; check the spelling, or give its IP address";
+  if (why == parley::errc::refused_busy) return text + "; try again later";
+  return text;
+}
+
+/// Why a server cannot listen, and what may help.
+[[nodiscard]] inline std::string explain_no_listening(std::error_code why) {
+  const auto text = reason_text(why);
+  if (is_system(why, {EADDRINUSE}))
+    return text + "; end the program that has it, or choose another --port";
+  if (is_system(why, {EACCES})) return text + "; choose another place, or a port over 1023";
+  if (is_system(why, {EADDRNOTAVAIL})) return text + "; --bind takes an address of this machine";
+  return text;
+}
+
+/// The status of a client that was not let in, for this reason.
+[[nodiscard]] inline exit_status status_of_failed_dial(std::error_code why) {
+  const bool refused = why.category() == parley::error_category() &&
+                       why.value() >= static_cast<int>(parley::errc::refused_version);
+  return refused ? exit_status::refused : exit_status::unreachable;
+}
+
+}  // namespace chat

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include <parley/options.hpp>
+#include <parley/printable.hpp>
+#include <parley/utf8.hpp>
+#include <parley/version.hpp>
+
+#include "address.hpp"
+#include "outcome.hpp"
+
+namespace chat {
+
+/// What the command line says, where both programs understand the same.
+struct settings {
+  std::string program;  ///< as it calls itself in what it prints
+  std::uint16_t port = default_port;
+  std::string name;
+  std::string color = "auto";
+  double linger_seconds = -1;  ///< negative: without limit
+  bool plain = false;
+  bool json = false;
+
+  [[nodiscard]] std::optional<std::chrono::milliseconds> linger() const {
+    if (linger_seconds < 0) return std::nullopt;
+    return std::chrono::duration_cast<std::chrono::milliseconds>(
+        std::chrono::duration<double>(linger_seconds));
+  }
+};
+
+/// Declares the options that both programs have; what is parsed goes to `s`.
+inline void declare(CLI::App& app, settings& s) {
+  app.name(s.program);
+  app.set_version_flag("--version", s.program + " " PARLEY_VERSION);
+  app.add_option("--name", s.name, "how to introduce this side to the peer");
+  app.add_flag("--plain", s.plain, "lines of UTF-8, for nc, telnet and the like");
+  app.add_flag("--json", s.json, "write one JSON object a line to stdout");
+  app.add_option("--linger", s.linger_seconds,
+                 "how long to listen on when all input is delivered (default: no limit)")
+      ->type_name("SECONDS");
+  app.add_option("--color", s.color, "whether a terminal shows colors (default: auto)")
+      ->type_name("WHEN")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
+}
+
+/// Parses the command line. False: it asked for the help or the version, which was printed.
+/// Throws `usage_error`.
+inline bool parse(CLI::App& app, const settings& s, int argc, const char* const* argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {
+    app.exit(asked);
+    return false;
+  } catch (const CLI::ParseError& e) {
+    throw usage_error(parley::printable(e.what()));
+  }
+  if (app.get_option("--linger")->count() != 0 &&
+      !(s.linger_seconds >= 0 && s.linger_seconds < 1e9))
+    throw usage_error("--linger takes seconds, 0 or more");
+  if (s.name.size() > parley::max_name || !parley::is_utf8(s.name))
+    throw usage_error("--name takes at most 64 bytes of UTF-8");
+  return true;
+}
+
+}  // namespace chat

@@ -1,0 +1,135 @@
+#pragma once
+
+#include <chrono>
+#include <concepts>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <parley/detail/asio.hpp>
+#include <parley/message.hpp>
+#include <parley/options.hpp>
+#include <parley/printable.hpp>
+#include <parley/session.hpp>
+#include <parley/stats.hpp>
+#include <parley/utf8.hpp>
+
+#include "commands.hpp"
+#include "departure.hpp"
+#include "view.hpp"
+
+namespace chat {
+
+/// What a line that was typed says to the peer.
+struct saying {
+  std::string text;  ///< empty: nothing
+  parley::tag_type tag = 0;
+};
+
+[[nodiscard]] inline std::string milliseconds_text(std::chrono::nanoseconds t) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(t).count();
+  const std::string fraction = std::to_string(us % 1000);
+  return std::to_string(us / 1000) + "." + std::string(3 - fraction.size(), '0') + fraction + " ms";
+}
+
+[[nodiscard]] inline std::string statistics_text(const parley::stats& s) {
+  std::string text = "sent " + messages(s.messages_sent) + " (" + std::to_string(s.bytes_sent) +
+                     " bytes), received " + messages(s.messages_received) + " (" +
+                     std::to_string(s.bytes_received) + " bytes)";
+  if (s.round_trip_last.count() != 0)
+    text += ", round trip " + milliseconds_text(s.round_trip_smoothed) + ", at best " +
+            milliseconds_text(s.round_trip_min);
+  return text;
+}
+
+/// Obeys a person who types: answers the commands, and gives back what is to be said.
+///
+///   typist hand(peer, view, leaving, name);
+///   const saying s = co_await hand.obey(line, them);
+///
+/// Used on one thread; all that it was given must outlive it.
+template <typename Peer>
+class typist {
+ public:
+  typist(Peer& peer, view& v, departure& leaving, std::string name)
+      : peer_(peer), view_(v), leaving_(leaving), name_(std::move(name)) {}
+
+  /// Completes when all but the saying is done. `them` is who is at the other end.
+  asio::awaitable<saying> obey(std::string_view line, person them) {
+    saying nothing;
+    if (!parley::is_utf8(line)) {
+      view_.error("what was typed is not valid UTF-8, so it was not sent");
+      co_return nothing;
+    }
+    const typed t = understand(line);
+    if (t.what == command::ping) co_await ping();
+    if (t.what == command::say) co_return text(t.rest);
+    if (t.what == command::me) co_return action(t.rest);
+    if (t.what == command::name) co_return rename(t.rest);
+    answer(t, them);
+    co_return nothing;
+  }
+
+ private:
+  static constexpr bool framed = std::same_as<typename Peer::protocol_type, parley::session>;
+
+  [[nodiscard]] static saying text(std::string_view what) { return {std::string(what), 0}; }
+
+  [[nodiscard]] saying action(std::string_view what) const {
+    if (what.empty()) return {};
+    if (framed) return {std::string(what), action_tag};
+    return {"* " + name_ + (name_.empty() ? "" : " ") + std::string(what),
+            0};  // lines have no tags
+  }
+
+  [[nodiscard]] saying rename(std::string_view name) {
+    if (name.size() > parley::max_name) {
+      view_.error("a name has at most 64 bytes, so yours was not changed");
+      return {};
+    }
+    if (!name.empty()) name_ = name;
+    view_.note(name_.empty() ? "you have no name; /name NAME gives you one"
+                             : "you are " + parley::printable(name_));
+    if (framed) return {std::string(name), rename_tag};
+    if (!name.empty()) view_.note("plain lines carry no name: only /me will say it");
+    return {};
+  }
+
+  asio::awaitable<void> ping() {
+    if (!framed) co_return view_.note("plain lines have no ping");
+    const auto before = peer_.statistics().round_trip_last;
+    peer_.ping();
+    asio::steady_timer timer(peer_.get_executor());
+    constexpr auto step = std::chrono::milliseconds(1);
+    constexpr auto patience = std::chrono::seconds(2);
+    for (auto waited = 0 * step; waited < patience && !peer_.ended(); waited += step) {
+      const auto now = peer_.statistics().round_trip_last;
+      if (now != before) co_return view_.note("round trip " + milliseconds_text(now));
+      timer.expires_after(step);
+      co_await timer.async_wait(asio::use_awaitable);
+    }
+    view_.note("no answer yet");
+  }
+
+  /// Commands that have nothing to say to the peer.
+  void answer(const typed& t, const person& them) {
+    if (answer_alone(t, view_)) return;
+    const auto s = peer_.statistics();
+    if (t.what == command::quit) leaving_.ask();
+    if (t.what == command::stats) view_.note(statistics_text(s));
+    if (t.what == command::pending && s.unacknowledged == 0) view_.note("everything is delivered");
+    if (t.what == command::pending && s.unacknowledged != 0)
+      view_.note(messages(s.unacknowledged) + " not delivered yet, " + std::to_string(s.unsent) +
+                 " of them not sent yet");
+    if (t.what == command::peer)
+      view_.note(them.who_and_where() + (framed ? ", parley/1" : ", plain lines") +
+                 ", not encrypted");
+  }
+
+  Peer& peer_;
+  view& view_;
+  departure& leaving_;
+  std::string name_;
+};
+
+}  // namespace chat

@@ -1,0 +1,158 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <parley/message.hpp>
+#include <parley/options.hpp>
+#include <parley/printable.hpp>
+#include <parley/stats.hpp>
+#include <parley/utf8.hpp>
+
+#include "address.hpp"
+#include "explain.hpp"
+#include "outcome.hpp"
+#include "output.hpp"
+
+namespace chat {
+
+/// What a message of the chat is, besides text: the tags that both programs agree on.
+inline constexpr parley::tag_type action_tag = 1;  ///< `/me`: what the sender does
+inline constexpr parley::tag_type rename_tag = 2;  ///< `/name`: the body is the sender's new name
+
+/// Whether it is a new name. What only claims to be one is shown like any text.
+[[nodiscard]] inline bool is_rename(const parley::message& m) noexcept {
+  return m.tag == rename_tag && m.body.size() <= parley::max_name && parley::is_utf8(m.body);
+}
+
+/// Who is at the other end, as far as it is known. Bytes from outside: show them `printable`.
+struct person {
+  std::string name;
+  std::string where;
+
+  /// Safe to show.
+  [[nodiscard]] std::string who() const { return name.empty() ? "peer" : parley::printable(name); }
+  [[nodiscard]] std::string who_and_where() const {
+    if (where.empty()) return who();
+    const std::string safe = parley::printable(where);
+    return name.empty() ? safe : who() + " at " + safe;
+  }
+};
+
+[[nodiscard]] inline std::string messages(std::uint64_t n) {
+  return std::to_string(n) + (n == 1 ? " message" : " messages");
+}
+
+/// How many messages did not get through: "at least 3 messages not delivered (1 never sent)".
+[[nodiscard]] inline std::string undelivered_text(const outcome& o) {
+  return (o.at_least ? "at least " : "") + messages(o.undelivered) + " not delivered (" +
+         std::to_string(o.unsent) + " never sent)";
+}
+
+/// How messages and events are shown; in this form for pipes: a message is a line of stdout, and
+/// everything else is a line of stderr that begins with the program's name. Screen and JSON derive
+/// from it. What has no room because nobody reads it is left out and counted, but never a message.
+///
+///   co_await out.write(view.show(message, from, scratch));
+///   view.over(person, outcome);
+///
+/// Used on one thread.
+class view {
+ public:
+  /// `safe`: stdout is a terminal, so what the peer sends must not drive it.
+  view(std::string program, output& out, output& err, bool safe)
+      : program_(std::move(program)), out_(out), err_(err), safe_(safe) {}
+  view(const view&) = delete;
+  view& operator=(const view&) = delete;
+  virtual ~view() = default;
+
+  /// The bytes that show a message on stdout, to be written before it is released; they lie in
+  /// `scratch`. One message is one line here: a line feed in its body is shown as `\x0a`. None if
+  /// it is not to be shown: a new name is `renamed`'s affair.
+  virtual std::string_view show(const parley::message& m, const person&, std::string& scratch) {
+    scratch.clear();
+    if (is_rename(m)) return {};
+    std::string_view rest = m.body;
+    if (safe_) {
+      parley::printable_to(scratch, rest);
+    } else {
+      for (auto lf = rest.find('\n'); lf != rest.npos; lf = rest.find('\n')) {
+        scratch.append(rest.substr(0, lf)).append("\\x0a");
+        rest.remove_prefix(lf + 1);
+      }
+      scratch += rest;
+    }
+    return scratch += '\n';
+  }
+
+  /// `reach` has at least one: all ways to get here, on one port. `flags` stand before each.
+  virtual void listening(const std::vector<address>& reach, std::string_view flags) {
+    const address& first = reach.front();
+    line("listening on " + (first.is_unix() ? parley::printable(to_string(first))
+                                            : "port " + std::to_string(first.port)));
+    for (const auto& a : reach)
+      line("others join with: parley-client " + std::string(flags) +
+           parley::printable(to_string(a, default_port)));
+  }
+  virtual void connecting(const address&) {}
+  virtual void connected(const person& p) { line("connected to " + p.who_and_where()); }
+  virtual void renamed(const person& p, std::string_view name) {
+    line(p.who() + " is now called " + parley::printable(name));
+  }
+  /// The peer's programs are done with so many messages, from the first on; `pending` are left.
+  virtual void delivered(std::uint64_t, std::uint64_t) {}
+  virtual void leaving() { line("saying goodbye; Ctrl-C ends at once"); }
+  virtual void statistics(const parley::stats&) {}
+  virtual void over(const person& p, const outcome& o) {
+    if (o.lost)
+      error("the connection to " + p.who_and_where() + " was lost: " + reason_text(o.lost) + "; " +
+            undelivered_text(o));
+    else if (o.undelivered != 0)
+      error("the conversation with " + p.who_and_where() + " has ended; " + undelivered_text(o));
+    else
+      line("the conversation with " + p.who_and_where() + " has ended");
+  }
+  /// Something went wrong; `input_line` says where, if it is about a line of the input.
+  virtual void error(std::string_view what, std::uint64_t input_line = 0) {
+    line(input_line == 0
+             ? std::string(what)
+             : "line " + std::to_string(input_line) + " was not sent: " + std::string(what));
+  }
+  /// An answer to the user of a terminal; nobody else asks.
+  virtual void note(std::string_view) {}
+  virtual void clear() {}
+
+ protected:
+  /// Puts a line on stderr.
+  void line(std::string_view text) { put(err_, program_ + ": " + std::string(text) + "\n"); }
+
+  /// Puts whole lines on `to`, unless far too much waits there for a reader.
+  void put(output& to, std::string_view lines) {
+    constexpr std::size_t most_held = std::size_t{256} << 10U;
+    if (to.held() > most_held) {
+      ++left_out_;
+      return;
+    }
+    if (left_out_ != 0) {
+      const auto n = std::exchange(left_out_, 0);
+      error(std::to_string(n) + " notices were left out, nobody read them in time");
+    }
+    to.put(lines);
+  }
+
+  [[nodiscard]] const std::string& program() const noexcept { return program_; }
+  [[nodiscard]] output& out() noexcept { return out_; }
+  [[nodiscard]] output& err() noexcept { return err_; }
+
+ private:
+  std::string program_;
+  output& out_;
+  output& err_;
+  bool safe_;
+  std::uint64_t left_out_ = 0;
+};
+
+}  // namespace chat
