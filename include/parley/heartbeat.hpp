@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -13,8 +14,10 @@ namespace parley {
 
 /// Whether the peer is there: pings after one interval of silence, gives up after two and a half.
 ///
-/// Any byte from the peer counts as life. Ping and pong are flags that are owed, never queued
-/// frames, so a flood of pings grows nothing (CVE-2019-9512). Not safe for sharing between threads.
+/// Any byte from the peer counts as life. Who has said nothing for an interval pings as well: a
+/// peer that is busy with one long message hears that way that it gets through. Ping and pong are
+/// flags that are owed, never queued frames, so a flood of pings grows nothing (CVE-2019-9512). Not
+/// safe for sharing between threads.
 class heartbeat {
  public:
   using time_point = std::chrono::steady_clock::time_point;
@@ -24,7 +27,7 @@ class heartbeat {
   void begin(duration interval, time_point now) noexcept {
     *this = heartbeat();
     interval_ = interval;
-    last_heard_ = now;
+    last_heard_ = last_said_ = now;
   }
 
   /// Bytes have come from the peer.
@@ -33,17 +36,21 @@ class heartbeat {
     probed_ = false;
   }
 
+  /// Bytes have gone to the peer.
+  void said(time_point now) noexcept { last_said_ = now; }
+
   /// When `tick` has something to do: a ping, or the verdict.
   [[nodiscard]] time_point due() const noexcept {
-    return last_heard_ + (probed_ ? interval_ * 5 / 2 : interval_);
+    return ping_owed_ ? patience_ends() : std::min(patience_ends(), last_said_ + interval_);
   }
 
   /// Errors: `peer_silent`.
   [[nodiscard]] std::error_code tick(time_point now) noexcept {
-    if (now < due()) return {};
+    if (now - last_said_ >= interval_) ping_owed_ = true;
+    if (now < patience_ends()) return {};
     // Called so late, this process has slept itself (SIGSTOP, a closed lid): what the peer sent
     // meanwhile may be unread. It is asked once more before it is given up.
-    const bool overslept = now - due() > interval_;
+    const bool overslept = now - patience_ends() > interval_;
     if (overslept) last_heard_ = now - interval_;
     if (now - last_heard_ >= interval_ * 5 / 2) return errc::peer_silent;
     probed_ = ping_owed_ = true;
@@ -80,6 +87,11 @@ class heartbeat {
   }
 
  private:
+  /// Until when nothing need be heard before something is done about it.
+  [[nodiscard]] time_point patience_ends() const noexcept {
+    return last_heard_ + (probed_ ? interval_ * 5 / 2 : interval_);
+  }
+
   static void append(std::string& out, frame::type t, std::uint64_t token, std::uint64_t next) {
     const auto at = out.size();
     out.resize(at + frame::header_size + frame::ping_size);
@@ -88,6 +100,7 @@ class heartbeat {
 
   duration interval_{};
   time_point last_heard_{};
+  time_point last_said_{};
   time_point ping_sent_{};
   std::uint64_t token_ = 0;  ///< of the last ping sent
   std::uint64_t pong_token_ = 0;

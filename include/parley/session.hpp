@@ -199,7 +199,8 @@ class session {
   }
 
   /// `n` bytes of that have been written.
-  void commit_write(std::size_t n, time_point) noexcept {
+  void commit_write(std::size_t n, time_point now) noexcept {
+    if (n != 0) heartbeat_.said(now);
     if (const std::size_t rest = n - control_.commit(n); rest != 0) outbox_.commit(rest);
   }
 

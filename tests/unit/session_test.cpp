@@ -103,6 +103,20 @@ TEST_CASE("what was said before the welcome goes out behind it") {
   CHECK(take_all(listener) == std::vector<std::string>{"early"});
 }
 
+TEST_CASE("what comes in one read with the welcome arrives") {
+  for (const std::size_t slice : {std::size_t{1}, std::size_t{50}, whole}) {
+    session dialer(named("ann"), id);
+    session listener(named("bob"), id);
+    say(listener, "at once");
+    dialer.dial(start);
+    const auto hello = drain(dialer);
+    REQUIRE(!listener.accept(hello_in(hello), start));
+    REQUIRE(feed(dialer, drain(listener), start, slice) == no_error);
+    CHECK(dialer.connected());
+    CHECK(take_all(dialer) == std::vector<std::string>{"at once"});
+  }
+}
+
 TEST_CASE("messages arrive whole and in order, both ways at once") {
   pair p;
   std::vector<std::string> from_dialer;
@@ -463,6 +477,9 @@ TEST_CASE("a silent peer is asked after one heartbeat and given up after two and
   CHECK(p.dialer.due() == start + heartbeat);
   REQUIRE(p.dialer.tick(start + heartbeat) == no_error);
   CHECK(drain(p.dialer, start + heartbeat) == ping_frame(1, 0));
+  CHECK(p.dialer.due() == start + heartbeat * 2);
+  REQUIRE(p.dialer.tick(start + heartbeat * 2) == no_error);
+  CHECK(drain(p.dialer, start + heartbeat * 2) == ping_frame(2, 0));
   CHECK(p.dialer.due() == start + heartbeat * 5 / 2);
   CHECK(p.dialer.tick(start + heartbeat * 5 / 2) == errc::peer_silent);
 }
@@ -478,6 +495,26 @@ TEST_CASE("a peer that only trickles is alive") {
     REQUIRE(feed(p.dialer, std::string(1, byte), now) == no_error);
   }
   CHECK(take_all(p.dialer, now) == std::vector<std::string>{body});
+}
+
+TEST_CASE("a long message on a slow link is not taken for silence") {
+  pair p;
+  const auto body = pattern(1, options().max_message);
+  say(p.dialer, body);
+  constexpr std::size_t bytes_per_second = 20'000;  // so it takes 52 s: ten heartbeats
+  std::vector<std::string> arrived;
+  for (int second = 0; arrived.empty() && second < 60; ++second) {
+    INFO("second " << second);
+    const auto bytes = prepared(p.dialer, p.now).substr(0, bytes_per_second);
+    p.dialer.commit_write(bytes.size(), p.now);
+    p.now += 1s;
+    REQUIRE(feed(p.listener, bytes, p.now) == no_error);
+    REQUIRE(p.listener.tick(p.now) == no_error);
+    REQUIRE(feed(p.dialer, drain(p.listener, p.now), p.now) == no_error);
+    REQUIRE(p.dialer.tick(p.now) == no_error);
+    arrived = take_all(p.listener, p.now);
+  }
+  CHECK(arrived == std::vector<std::string>{body});
 }
 
 TEST_CASE("a flood of pings is answered with one pong and grows nothing") {

@@ -154,7 +154,7 @@ class connection {
         const std::size_t n = co_await stream_.async_write_some(
             buffers, asio::redirect_error(asio::use_awaitable, ec));
         writing_ = false;
-        if (!stopped_) commit(n, ec);
+        if (!stopped_) commit(n, ec, Clock::now());
         written();
       }
     }
@@ -238,19 +238,20 @@ class connection {
     writing_ = true;
     while (!blocked && !stopped_ && protocol_.wants_write()) {
       gather batch;
-      protocol_.prepare_write(batch, Clock::now());
+      const auto now = Clock::now();
+      protocol_.prepare_write(batch, now);
       std::error_code ec;
       const std::size_t n = stream_.write_some(write_buffers(batch), ec);
       if (would_block(ec)) ec.clear();
       blocked = n < batch.size();
-      commit(n, ec);
+      commit(n, ec, now);
     }
     writing_ = blocked && !stopped_;
     if (writing_) output_.notify();  // the send loop waits until the stream takes more
   }
 
-  void commit(std::size_t n, std::error_code ec) {
-    protocol_.commit_write(n, now_);
+  void commit(std::size_t n, std::error_code ec, time_point now) {
+    protocol_.commit_write(n, now);
     if (ec) stop(all_said() ? std::error_code{} : ec);
   }
 
