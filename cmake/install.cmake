@@ -10,3 +10,9 @@ install(EXPORT parleyTargets NAMESPACE parley:: DESTINATION ${package_dir})
 install(FILES "${PROJECT_SOURCE_DIR}/cmake/parleyConfig.cmake" "${PROJECT_SOURCE_DIR}/cmake/FindAsio.cmake"
               "${CMAKE_CURRENT_BINARY_DIR}/parleyConfigVersion.cmake"
         DESTINATION ${package_dir})
+
+if(PARLEY_BUILD_APPS)
+  foreach(program IN ITEMS server client)
+    install(FILES "${PROJECT_SOURCE_DIR}/docs/parley.1" DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 RENAME parley-${program}.1)
+  endforeach()
+endif()
