@@ -105,6 +105,7 @@ inline std::error_code pass(session& a, session& b, time_point& now, time_point 
       if (now >= s->due())
         if (const auto ec = s->tick(now)) return ec;
     if (const auto ec = exchange(a, b, now)) return ec;
+    if (std::min(a.due(), b.due()) <= now) throw std::logic_error("a session stays due");
     if (now >= end) return {};
   }
 }

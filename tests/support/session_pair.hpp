@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -161,6 +162,7 @@ class session_pair {
     // what the stream does
     bool writing = false;
     bool reading = false;
+    std::optional<std::size_t> taken;  ///< bytes that the stream has taken of the write
     gather batch;
     std::string batch_bytes;  ///< as it was when the write began
     std::span<char> room;
@@ -212,13 +214,14 @@ class session_pair {
     now_ += std::chrono::microseconds(rng_.below(20));
     side& s = sides_[rng_.below(2)];
     side& other = &s == &sides_[0] ? sides_[1] : sides_[0];
-    switch (rng_.below(6)) {
+    switch (rng_.below(7)) {
       case 0: speak(s); break;
       case 1: listen(s, other); break;
       case 2: begin_write(s); break;
-      case 3: end_write(s); break;
-      case 4: begin_read(s); break;
-      case 5: end_read(s, other); break;
+      case 3: write(s); break;
+      case 4: end_write(s); break;
+      case 5: begin_read(s); break;
+      case 6: end_read(s, other); break;
     }
     watch(s);
     skip_silence();
@@ -299,15 +302,21 @@ class session_pair {
     return out;
   }
 
-  void end_write(side& s) {
-    if (!s.writing) return;
-    demand(front_of(s.batch) == s.batch_bytes, "bytes changed while they were written");
+  /// The stream takes bytes; the session is told later, perhaps after the peer has acknowledged.
+  void write(side& s) {
+    if (!s.writing || s.taken) return;
     const std::size_t most = s.batch_bytes.size();
-    const std::size_t n = rng_.once_in(2) ? most : rng_.below(most + 1);  // perhaps none
-    s.out.send(std::string_view(s.batch_bytes).substr(0, n),
+    s.taken = rng_.once_in(2) ? most : rng_.below(most + 1);  // perhaps none
+    s.out.send(std::string_view(s.batch_bytes).substr(0, *s.taken),
                now_ + std::chrono::microseconds(rng_.below(plan_.delay_us + 1)));
+  }
+
+  void end_write(side& s) {
+    if (!s.writing || !s.taken) return;
+    demand(front_of(s.batch) == s.batch_bytes, "bytes changed while they were written");
+    s.talk.commit_write(*s.taken, now_);
+    s.taken.reset();
     s.writing = false;
-    s.talk.commit_write(n, now_);
   }
 
   void begin_read(side& s) {

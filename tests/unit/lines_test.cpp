@@ -491,7 +491,8 @@ TEST_CASE("what one side says is what the other hears, in random reads and write
     strings said;
     std::uint64_t heard_so_far = 0;
     std::string next = random_line(rng, o.max_message);
-    while (heard_so_far < count) {
+    for (int steps = 0; heard_so_far < count; ++steps) {
+      REQUIRE(steps < 10'000'000);  // far above what any seed has taken
       switch (rng.below(4)) {
         case 0:
           if (said.size() == count || speaker.push(next, 0) == admission::full) break;
