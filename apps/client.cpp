@@ -35,8 +35,9 @@ std::string ask_for_server() {
   std::string answer;
   // One by one: what is typed ahead belongs to the conversation.
   for (char c = 0; ::read(STDIN_FILENO, &c, 1) == 1 && c != '\n';) answer += c;
-  if (answer.empty()) throw chat::usage_error("HOST is missing: no server was entered");
-  return answer;
+  const auto first = answer.find_first_not_of(" \t");
+  if (first == answer.npos) throw chat::usage_error("HOST is missing: no server was entered");
+  return answer.substr(first, answer.find_last_not_of(" \t") + 1 - first);
 }
 
 template <typename Protocol>

@@ -9,10 +9,10 @@
 #include <parley/printable.hpp>
 #include <parley/session.hpp>
 
-#include "chat/commands.hpp"
 #include "chat/console.hpp"
 #include "chat/conversation.hpp"
 #include "chat/explain.hpp"
+#include "chat/lobby.hpp"
 #include "chat/outcome.hpp"
 #include "chat/program.hpp"
 #include "chat/reachable.hpp"
@@ -39,32 +39,6 @@ bool open(Listener& door, chat::view& show, const server_settings& s) {
   return true;
 }
 
-/// Completes with the next caller, or with none when this side is to leave.
-template <typename Listener>
-asio::awaitable<void> greet(Listener& door, chat::console& here,
-                            std::optional<typename Listener::peer_type>& caller) {
-  here.leaving.whenever([&door] { door.close(); });
-  try {
-    caller = co_await door.accept();
-  } catch (const std::system_error&) {  // the door was closed, there is no other reason
-  }
-  here.leaving.whenever(nullptr);
-  here.in.interrupt();
-}
-
-/// Answers the person at the terminal while nobody is there; completes once `greet` has.
-asio::awaitable<void> pass_time(chat::console& here) {
-  if (!here.is_terminal()) co_return;  // what comes through a pipe waits until somebody listens
-  for (; co_await here.in.ready(); here.in.pop()) {
-    const auto typed = chat::understand(here.in.front().text);
-    if (typed.what == chat::command::quit)
-      here.leaving.ask();
-    else if (!answer_alone(typed, here.show()) && !typed.rest.empty())
-      here.show().note("nobody is here yet, so that was not sent; /quit ends");
-  }
-  if (here.in.at_end()) here.leaving.ask();
-}
-
 template <typename Protocol>
 asio::awaitable<exit_status> serve(chat::console& here, const server_settings& s) {
   using namespace asio::experimental::awaitable_operators;
@@ -77,7 +51,7 @@ asio::awaitable<exit_status> serve(chat::console& here, const server_settings& s
   for (;;) {
     std::optional<typename listener_type::peer_type> caller;
     here.in.resume();
-    co_await (greet(door, here, caller) && pass_time(here));
+    co_await (chat::greet(door, here, caller) && chat::pass_time(here));
     if (!caller) co_return exit_status::delivered;
     chat::conversation talk(std::move(*caller), here, s, then);
     const chat::outcome outcome = co_await talk.run();

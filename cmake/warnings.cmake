@@ -6,6 +6,6 @@ target_compile_options(parley_warnings INTERFACE
   -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow
   # With TSan GCC says of each fence in Asio that TSan does not follow it, though it stands in a system header.
   $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>
-  # Clang lays to us what libstdc++ 12 does inside its own stable_sort; GCC still says where we do it.
+  # Clang blames a caller of stable_sort for what libstdc++ 12 does inside; GCC does not.
   $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>
   $<$<BOOL:${PARLEY_WERROR}>:-Werror>)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <concepts>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include <parley/error.hpp>
 #include <parley/message.hpp>
 #include <parley/options.hpp>
+#include <parley/session.hpp>
 
 #include "console.hpp"
 #include "outcome.hpp"
@@ -53,6 +55,7 @@ class conversation {
   asio::awaitable<outcome> run() {
     using namespace asio::experimental::awaitable_operators;
     show().connected(them_);
+    peer_.ping();  // so that there is a round trip to tell of, however short the conversation is
     here_.in.resume();
     here_.leaving.whenever([this] {
       show().leaving();
@@ -67,13 +70,15 @@ class conversation {
 
  private:
   using clock = std::chrono::steady_clock;
+  static constexpr bool framed = std::same_as<typename Peer::protocol_type, parley::session>;
 
   // --- the four coroutines ---------------------------------------------------------------------
 
   /// Sends what stands in the input. A line stays there until it is queued: if the conversation
   /// ends before, the next one begins with it.
   asio::awaitable<void> talk() {
-    while (co_await here_.in.ready()) {
+    // Not `while (co_await …)`: GCC 12 miscompiles a bare co_await as a condition.
+    for (bool more = co_await here_.in.ready(); more; more = co_await here_.in.ready()) {
       if (here_.is_terminal())
         co_await obey(here_.in.front().text);
       else
@@ -102,13 +107,13 @@ class conversation {
     while (!gave_up_) {
       const auto message = co_await peer_.receive(ec);
       if (!message) break;
-      if (!co_await here_.out.write(show().show(*message, them_, scratch))) break;
+      const bool written = co_await here_.out.write(show().show(*message, them_, scratch));
+      if (!written) break;
       if (is_rename(*message)) rename(message->body);
     }
     if (output_broken()) co_await stop_without_output();
     heard_all_ = !ec && !gave_up_ && !here_.out.error();
-    // Between people a goodbye is answered. A program may still have a lot to say.
-    if (heard_all_ && here_.is_terminal()) leave();
+    if (heard_all_ && here_.is_terminal()) answer_goodbye();
     part_done();
   }
 
@@ -183,25 +188,41 @@ class conversation {
     end_within(parley::options().goodbye_timeout);
   }
 
+  /// A program may still have a lot to say to one who says no more. A person is left alone with it
+  /// only where the other never said anything, as `parley-server </dev/null >log` does.
+  void answer_goodbye() {
+    if (framed && peer_.statistics().messages_received == 0)
+      show().note(them_.who() + " only listens; Ctrl-D says goodbye");
+    else
+      leave();
+  }
+
   void end_within(std::chrono::milliseconds patience) {
     alarm_.expires_at(std::min(alarm_.expiry(), clock::now() + patience));
   }
 
+  /// After `finish`. The goodbye has a number too, and where it is acknowledged all is; of plain
+  /// lines only the lines are known to be on their way.
   asio::awaitable<void> everything_delivered() {
-    if (peer_.statistics().messages_sent != 0) co_await peer_.delivered(peer_.last_receipt());
+    auto last = peer_.statistics().messages_sent;
+    if (!framed && last-- == 0) co_return;
+    parley::receipt goodbye;
+    goodbye.sequence = last;
+    co_await peer_.delivered(goodbye);
   }
 
   [[nodiscard]] bool output_broken() const {
     return here_.out.error() && here_.out.error() != std::errc::operation_canceled;
   }
 
-  /// What arrives can be shown no more, so it is not acknowledged; what was said still goes out.
+  /// What arrives can be shown no more. What was said still goes out; then the link is cut, for a
+  /// regular `close` would release, and so acknowledge, the message that could not be written.
   asio::awaitable<void> stop_without_output() {
     show().error("cannot write to stdout: " + reason_text(here_.out.error()) +
                  "; the conversation ends here");
     leave();
     co_await everything_delivered();
-    (void)co_await peer_.close(std::chrono::milliseconds(200));
+    peer_.abort();
   }
 
   void rename(std::string_view name) {

@@ -34,7 +34,7 @@ namespace chat {
 
 /// Why nobody could be joined, and what may help.
 [[nodiscard]] inline std::string explain_no_connection(std::error_code why) {
-  const auto text = reason_text(why);
+  auto text = reason_text(why);
   if (is_system(why, {ECANCELED})) return "interrupted";
   if (is_system(why, {ECONNREFUSED, ENOENT})) return text + "; is parley-server running there?";
   if (is_system(why, {ETIMEDOUT}) || why == parley::errc::connect_timeout)
@@ -49,7 +49,7 @@ namespace chat {
 
 /// Why a server cannot listen, and what may help.
 [[nodiscard]] inline std::string explain_no_listening(std::error_code why) {
-  const auto text = reason_text(why);
+  auto text = reason_text(why);
   if (is_system(why, {EADDRINUSE}))
     return text + "; end the program that has it, or choose another --port";
   if (is_system(why, {EACCES})) return text + "; choose another place, or a port over 1023";

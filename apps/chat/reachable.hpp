@@ -4,7 +4,6 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -28,6 +27,7 @@ namespace chat {
   if (::getifaddrs(&raw) != 0) return {};
   const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> all(raw, &::freeifaddrs);
   std::vector<asio::ip::address> found;
+  std::vector<asio::ip::address> v6_found;
   for (const ifaddrs* i = all.get(); i != nullptr; i = i->ifa_next) {
     if (i->ifa_addr == nullptr || (i->ifa_flags & IFF_UP) == 0U) continue;
     if (i->ifa_addr->sa_family == AF_INET) {
@@ -41,10 +41,10 @@ namespace chat {
       asio::ip::address_v6::bytes_type bytes;
       std::memcpy(bytes.data(), &in.sin6_addr, bytes.size());
       const asio::ip::address_v6 v6(bytes);
-      if (!v6.is_loopback() && !v6.is_link_local()) found.emplace_back(v6);
+      if (!v6.is_loopback() && !v6.is_link_local()) v6_found.emplace_back(v6);
     }
   }
-  std::stable_partition(found.begin(), found.end(), [](const auto& a) { return a.is_v4(); });
+  found.insert(found.end(), v6_found.begin(), v6_found.end());
   return found;
 }
 

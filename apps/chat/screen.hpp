@@ -65,6 +65,7 @@ class screen final : public view {
   void renamed(const person& p, std::string_view name) override {
     note(p.who() + " is now called " + parley::printable(name));
   }
+  void statistics(const parley::stats& s) override { note(statistics_text(s)); }
   void leaving() override { note("saying goodbye; Ctrl-C ends at once"); }
   void over(const person& p, const outcome& o) override {
     if (o.lost || o.undelivered != 0) return view::over(p, o);

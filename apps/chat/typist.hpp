@@ -26,22 +26,6 @@ struct saying {
   parley::tag_type tag = 0;
 };
 
-[[nodiscard]] inline std::string milliseconds_text(std::chrono::nanoseconds t) {
-  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(t).count();
-  const std::string fraction = std::to_string(us % 1000);
-  return std::to_string(us / 1000) + "." + std::string(3 - fraction.size(), '0') + fraction + " ms";
-}
-
-[[nodiscard]] inline std::string statistics_text(const parley::stats& s) {
-  std::string text = "sent " + messages(s.messages_sent) + " (" + std::to_string(s.bytes_sent) +
-                     " bytes), received " + messages(s.messages_received) + " (" +
-                     std::to_string(s.bytes_received) + " bytes)";
-  if (s.round_trip_last.count() != 0)
-    text += ", round trip " + milliseconds_text(s.round_trip_smoothed) + ", at best " +
-            milliseconds_text(s.round_trip_min);
-  return text;
-}
-
 /// Obeys a person who types: answers the commands, and gives back what is to be said.
 ///
 ///   typist hand(peer, view, leaving, name);

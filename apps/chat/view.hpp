@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -50,6 +51,22 @@ struct person {
 [[nodiscard]] inline std::string undelivered_text(const outcome& o) {
   return (o.at_least ? "at least " : "") + messages(o.undelivered) + " not delivered (" +
          std::to_string(o.unsent) + " never sent)";
+}
+
+[[nodiscard]] inline std::string milliseconds_text(std::chrono::nanoseconds t) {
+  const auto us = std::chrono::duration_cast<std::chrono::microseconds>(t).count();
+  const std::string fraction = std::to_string(us % 1000);
+  return std::to_string(us / 1000) + "." + std::string(3 - fraction.size(), '0') + fraction + " ms";
+}
+
+[[nodiscard]] inline std::string statistics_text(const parley::stats& s) {
+  std::string text = "sent " + messages(s.messages_sent) + " (" + std::to_string(s.bytes_sent) +
+                     " bytes), received " + messages(s.messages_received) + " (" +
+                     std::to_string(s.bytes_received) + " bytes)";
+  if (s.round_trip_last.count() != 0)
+    text += ", round trip " + milliseconds_text(s.round_trip_smoothed) + ", at best " +
+            milliseconds_text(s.round_trip_min);
+  return text;
 }
 
 /// How messages and events are shown; in this form for pipes: a message is a line of stdout, and
@@ -105,7 +122,7 @@ class view {
   /// The peer's programs are done with so many messages, from the first on; `pending` are left.
   virtual void delivered(std::uint64_t, std::uint64_t) {}
   virtual void leaving() { line("saying goodbye; Ctrl-C ends at once"); }
-  virtual void statistics(const parley::stats&) {}
+  virtual void statistics(const parley::stats& s) { line(statistics_text(s)); }
   virtual void over(const person& p, const outcome& o) {
     if (o.lost)
       error("the connection to " + p.who_and_where() + " was lost: " + reason_text(o.lost) + "; " +

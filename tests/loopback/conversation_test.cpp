@@ -7,6 +7,8 @@
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/io_context.hpp>
+#include <asio/strand.hpp>
+#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <chrono>
@@ -19,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -33,7 +36,6 @@ using parley::errc;
 using parley::options;
 using parley::peer;
 using parley::test::manual_clock;
-using parley::test::run;
 using parley::test::run_until;
 using parley::test::served;
 using parley::test::socket_pair;
@@ -188,6 +190,47 @@ TEST_CASE("closing with messages on the way says how many the other side never t
   CHECK(pair.left.reason() == errc::aborted);
 }
 
+// --- threads -------------------------------------------------------------------------------------
+
+namespace {
+
+asio::awaitable<void> talk_to_itself(parley::listener& l, const traffic& t, std::uint64_t count) {
+  using namespace asio::experimental::awaitable_operators;
+  const std::string port = std::to_string(parley::port_of(l.endpoints().front()));
+  auto dialing = parley::dial("127.0.0.1", port);
+  auto both = co_await (std::move(dialing) && l.accept());
+  auto& [left, right] = both;
+  co_await (send_all(left, t, count) && receive_all(right, t, count) && send_all(right, t, count) &&
+            receive_all(left, t, count));
+}
+
+}  // namespace
+
+TEST_CASE("conversations on strands of their own may share a context that several threads run") {
+  constexpr std::size_t rooms = 16;
+  asio::io_context context;
+  const traffic t(3, 10'000);
+  std::vector<std::unique_ptr<parley::listener>> listeners;
+  std::vector<std::exception_ptr> thrown(rooms);
+  std::atomic<std::size_t> ended = 0;
+  for (std::size_t i = 0; i < rooms; ++i) {
+    const asio::any_io_executor strand = asio::make_strand(context);
+    auto& l = *listeners.emplace_back(std::make_unique<parley::listener>(strand));
+    l.listen("127.0.0.1", 0);
+    asio::co_spawn(strand, talk_to_itself(l, t, 300), [&, i](std::exception_ptr e) {
+      thrown[i] = std::move(e);
+      listeners[i]->close();  // so that the context runs dry
+      ++ended;
+    });
+  }
+  std::vector<std::thread> threads(3);
+  for (auto& thread : threads)
+    thread = std::thread([&] { context.run_for(parley::test::patience); });
+  for (auto& thread : threads) thread.join();
+  CHECK(ended == rooms);
+  for (const auto& e : thrown) CHECK_FALSE(e);
+}
+
 // --- cancelled at random moments -----------------------------------------------------------------
 
 namespace {
@@ -204,7 +247,8 @@ void after(const asio::any_io_executor& e, unsigned turns, Then then) {
 /// Unlike `||` it always learns whether the work was done, also when both happen at once.
 class interrupter {
  public:
-  interrupter(const asio::any_io_executor& e, std::uint32_t seed) : executor_(e), random_(seed) {}
+  interrupter(asio::any_io_executor e, std::uint32_t seed)
+      : executor_(std::move(e)), random_(seed) {}
 
   /// `make()` gives the work, `on_done(result)` is told of it and says whether there is more.
   template <typename Make, typename OnDone>
@@ -305,6 +349,7 @@ asio::awaitable<void> exchange(virtual_peer& p, int number, int turns) {
     const auto m = co_await p.receive();
     if (!m || m->body != "you said " + question) throw std::runtime_error("a wrong answer");
   }
+  if (p.try_receive()) throw std::runtime_error("an answer too many");
 }
 
 asio::awaitable<void> converse(const served<parley::session, manual_clock>& server, int number,
@@ -396,6 +441,7 @@ TEST_CASE("1,000 conversations in one process on one thread are all correct, and
 
   // Silence, until each side has pinged and been answered.
   for (int i = 0; i < 3; ++i) manual_clock::advance(context, options().heartbeat);
+  run_until(context, [&] { return held(left) + held(right) == 0; }, 5s);
   const auto idle = resident();
   const auto idle_held = held(left) + held(right);
   const auto each = [](auto bytes) { return bytes / (2 * conversations); };

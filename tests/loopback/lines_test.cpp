@@ -36,7 +36,6 @@ using parley::test::run_until;
 using parley::test::served;
 using parley::test::socket_pair;
 using parley::test::start;
-using parley::test::started;
 using parley::test::transport;
 using peer = parley::basic_peer<any_socket, lines>;
 
@@ -332,7 +331,6 @@ TEST_CASE("two peers that close one after the other part without waiting") {
 TEST_CASE("a framed dialer at a plain listener, and the other way round, learn what is wrong") {
   asio::io_context context;
   options o;
-  o.handshake_timeout = 100ms;
   std::error_code turned_away;
   o.on_event = [&](const event& e) {
     if (e.what == event::kind::turned_away) turned_away = e.reason;

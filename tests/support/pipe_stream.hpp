@@ -29,8 +29,9 @@ struct pipe_end {
   unsigned hesitation = 0;             ///< per cent: how often "would block" is the answer
   std::uint64_t fail_at = 0;           ///< this operation fails, counted from 1; 0: none does
   std::error_code failure = asio::error::connection_reset;
-  bool frozen = false;  ///< what it writes is taken and never arrives: a dead link
-  bool asleep = false;  ///< nothing is read or written: a stopped process
+  bool fails_late = false;  ///< it fails after it has taken effect, as far as a stream can tell
+  bool frozen = false;      ///< what it writes is taken and never arrives: a dead link
+  bool asleep = false;      ///< nothing is read or written: a stopped process
 
   // what it did
   std::uint64_t reads = 0;  ///< begun
@@ -103,7 +104,7 @@ class pipe_stream {
         return asio::post(in.readable.get_executor(), std::move(self));
       if (hold->closed || std::exchange(seen, unseen) == in.changes)  // woken, but not by a change
         return self.complete(asio::error::operation_aborted, 0);
-      if (fails) return self.complete(hold->end->failure, 0);
+      if (fails && !hold->end->fails_late) return self.complete(hold->end->failure, 0);
       if (asio::buffer_size(buffers) == 0) return self.complete({}, 0);
       if (in.size() == 0 && in.ended) return self.complete(asio::error::eof, 0);
       if (in.size() == 0 || hold->end->asleep) {
@@ -116,6 +117,7 @@ class pipe_stream {
       in.taken += n;
       if (in.taken > in.capacity) in.bytes.erase(0, std::exchange(in.taken, 0));
       in.changed();
+      if (fails) return self.complete(hold->end->failure, 0);
       self.complete({}, n);
     }
   };
@@ -136,7 +138,7 @@ class pipe_stream {
         return asio::post(out.writable.get_executor(), std::move(self));
       if (hold->closed || std::exchange(seen, unseen) == out.changes)  // woken, but not by a change
         return self.complete(asio::error::operation_aborted, 0);
-      if (fails) return self.complete(hold->end->failure, 0);
+      if (fails && !hold->end->fails_late) return self.complete(hold->end->failure, 0);
       if (out.broken || out.ended) return self.complete(asio::error::broken_pipe, 0);
       const std::size_t wanted = std::min(asio::buffer_size(buffers), hold->end->most_write);
       if (wanted == 0) return self.complete({}, 0);
@@ -152,6 +154,7 @@ class pipe_stream {
       if (hold->end->frozen) out.bytes.resize(before);
       hold->end->bytes_written += n;
       out.changed();
+      if (fails) return self.complete(hold->end->failure, 0);
       self.complete({}, n);
     }
   };
@@ -159,6 +162,8 @@ class pipe_stream {
  public:
   using executor_type = asio::any_io_executor;
 
+  pipe_stream(const pipe_stream&) = delete;
+  pipe_stream& operator=(const pipe_stream&) = delete;
   pipe_stream(pipe_stream&&) noexcept = default;
   pipe_stream& operator=(pipe_stream&&) noexcept = default;
   ~pipe_stream() {

@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <random>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -300,11 +302,14 @@ TEST_CASE("a conversation ends well on a stream that cannot end its output alone
 
 TEST_CASE("whichever operation fails, both sides end, and neither counts too much as delivered") {
   const bool left_fails = GENERATE(true, false);
+  const bool late = GENERATE(false, true);  // lost on the way, or only the answer was
   const std::size_t cut = GENERATE(std::size_t{1}, std::size_t{9}, pipe_end::unlimited);
   const auto plan = [&](std::uint64_t n) {
     return [=](pipe_end& l, pipe_end& r) {
       l.most_read = l.most_write = r.most_read = r.most_write = cut;
-      (left_fails ? l : r).fail_at = n;
+      pipe_end& failing = left_fails ? l : r;
+      failing.fail_at = n;
+      failing.fails_late = late;
     };
   };
   const auto whole = perform(plan(0));
@@ -312,7 +317,7 @@ TEST_CASE("whichever operation fails, both sides end, and neither counts too muc
   const auto operations = left_fails ? whole.left_operations : whole.right_operations;
   REQUIRE(operations > 5);
   for (std::uint64_t n = 1; n <= operations; ++n) {
-    CAPTURE(left_fails, cut, n);
+    CAPTURE(left_fails, late, cut, n);
     check_sound(perform(plan(n)), asio::error::connection_reset);
   }
 }
@@ -328,6 +333,27 @@ TEST_CASE(
   for (std::uint64_t n = 1; n <= operations; ++n) {
     CAPTURE(left_fails, n);
     check_sound(perform<whole_stream>(plan(n)), asio::error::connection_reset);
+  }
+}
+
+TEST_CASE("whatever the streams do, both sides end soundly") {
+  for (std::uint32_t seed = 1; seed <= 1000; ++seed) {
+    CAPTURE(seed);
+    std::minstd_rand random(seed);
+    const auto up_to = [&](unsigned most) { return static_cast<unsigned>(random() % (most + 1)); };
+    const std::size_t capacity = 1 + up_to(200);
+    const auto plan = [&](pipe_end& l, pipe_end& r) {
+      for (pipe_end* end : {&l, &r}) {
+        end->random.seed(seed);
+        end->most_read = 1 + up_to(100);
+        end->most_write = 1 + up_to(100);
+        end->hesitation = up_to(90);
+        end->fails_late = up_to(1) == 0;
+        // Beyond the last operation in about every other conversation.
+        end->fail_at = 1 + up_to(200);
+      }
+    };
+    check_sound(perform(plan, capacity), asio::error::connection_reset);
   }
 }
 

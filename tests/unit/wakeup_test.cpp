@@ -22,7 +22,6 @@ using parley::detail::wakeup;
 using parley::test::run;
 using parley::test::run_until;
 using parley::test::start;
-using parley::test::started;
 
 using log = std::vector<std::string>;
 
