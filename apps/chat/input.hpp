@@ -28,7 +28,10 @@ namespace chat {
 /// is read and shows as `too_long`, so memory is bounded by the limit. What stands at the front
 /// stays there until it is popped, also over an interruption. Used on one thread, by one coroutine.
 ///
-///   for (; co_await in.ready(); in.pop()) use(in.front());
+///   for (bool more = co_await in.ready(); more; more = co_await in.ready()) {
+///     use(in.front());
+///     in.pop();
+///   }
 class input {
  public:
   struct line {

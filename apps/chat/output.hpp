@@ -26,7 +26,8 @@ namespace chat {
 /// waits for that, with `put` it does not and must look at `held`. After an error nothing more is
 /// written. Used on one thread.
 ///
-///   if (!co_await out.write("hello\n")) complain(out.error());
+///   const bool written = co_await out.write("hello\n");
+///   if (!written) complain(out.error());
 class output {
  public:
   output(const asio::any_io_executor& e, int fd) : state_(std::make_shared<state>(e, fd)) {}

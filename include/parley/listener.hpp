@@ -41,6 +41,8 @@ class basic_listener {
   /// Throws `std::invalid_argument` if the options cannot work.
   explicit basic_listener(const asio::any_io_executor& e, options o = {})
       : state_(std::make_shared<state>(e, std::move(o))) {}
+  basic_listener(const basic_listener&) = delete;
+  basic_listener& operator=(const basic_listener&) = delete;
   basic_listener(basic_listener&&) noexcept = default;
   basic_listener& operator=(basic_listener&&) = delete;
   ~basic_listener() {

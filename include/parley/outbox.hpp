@@ -196,7 +196,7 @@ class outbox {
   [[nodiscard]] bool full_chunks_follow(std::size_t n) const noexcept {
     const chunk* c = batch_.at;
     for (; c && c->capacity == chunk_size && n < most_chunks; ++n) c = c->next.get();
-    return c && n == most_chunks && c->capacity == chunk_size;
+    return c != nullptr && n == most_chunks && c->capacity == chunk_size;
   }
 
   static void step(place& p) noexcept {

@@ -41,6 +41,8 @@ class basic_peer {
 
   basic_peer() = default;
   explicit basic_peer(std::shared_ptr<carrier_type> c) noexcept : carrier_(std::move(c)) {}
+  basic_peer(const basic_peer&) = delete;
+  basic_peer& operator=(const basic_peer&) = delete;
   basic_peer(basic_peer&&) noexcept = default;
   basic_peer& operator=(basic_peer&& other) noexcept {
     if (carrier_ && this != &other) carrier_->abort();  // first: who waits here looks at it

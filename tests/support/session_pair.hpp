@@ -213,7 +213,7 @@ class session_pair {
   void step() {
     now_ += std::chrono::microseconds(rng_.below(20));
     side& s = sides_[rng_.below(2)];
-    side& other = &s == &sides_[0] ? sides_[1] : sides_[0];
+    side& other = &s == sides_.data() ? sides_[1] : sides_[0];
     switch (rng_.below(7)) {
       case 0: speak(s); break;
       case 1: listen(s, other); break;
@@ -263,7 +263,7 @@ class session_pair {
     if (plan_.laziness > 1 && !rng_.once_in(plan_.laziness)) return;
     for (auto n = rng_.between(1, plan_.laziness == 1 ? 64 : 3); n > 0; --n) {
       check_held(s, other);
-      if (s.heard > s.released) s.released = s.heard;
+      s.released = std::max(s.released, s.heard);
       const bool expected = s.talk.readable();
       const auto m = s.talk.take(now_);
       demand(m.has_value() == expected, "readable() and take() do not agree");
@@ -394,7 +394,7 @@ class session_pair {
 
   void check_end() {
     for (side& s : sides_) {
-      side& other = &s == &sides_[0] ? sides_[1] : sides_[0];
+      side& other = &s == sides_.data() ? sides_[1] : sides_[0];
       demand(s.heard == other.said && s.said == plan_.messages, "3: not all was handed out");
       demand(s.talk.at_end(), "the goodbye was not reached");
       demand(s.talk.commit_end(), "the end of the stream");

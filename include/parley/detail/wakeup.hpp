@@ -108,6 +108,8 @@ class wakeup : private ring_link {
             asio::use_service<wakeup_service>(asio::query(executor_, asio::execution::context))) {
     service_.add(*this);
   }
+  wakeup(const wakeup&) = delete;
+  wakeup& operator=(const wakeup&) = delete;
   ~wakeup() {
     service_.remove(*this);
     destroy_waiting();
@@ -117,7 +119,7 @@ class wakeup : private ring_link {
   /// outlive the wait.
   [[nodiscard]] asio::awaitable<void> wait() {
     waiter w(*this);
-    auto start = [&w](auto&& h) { w.start(std::move(h)); };
+    auto start = [&w](auto&& h) { w.start(std::forward<decltype(h)>(h)); };
     co_await asio::async_initiate<const token&, void(std::error_code)>(start, asio::use_awaitable);
   }
 
