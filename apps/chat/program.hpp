@@ -37,7 +37,7 @@ inline exit_status run(asio::awaitable<exit_status> work) {
     status = s;
     done = true;
   });
-  while (!done) io.run_one();
+  while (!done && io.run_one() != 0) continue;
   // What is left are connections that close. A stranger in the middle of a greeting may take its
   // time over that, and nobody waits for it.
   io.run_for(std::chrono::milliseconds(200));

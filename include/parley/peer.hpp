@@ -127,8 +127,9 @@ class basic_peer {
   void finish() { carrier_->finish(); }
 
   /// Says goodbye and completes when everything is acknowledged both ways, when the conversation
-  /// has ended, or after `patience`; then the connection is closed. Messages that were not received
-  /// yet stay unreceived. Returns how many of ours the peer's program is not known to be done with.
+  /// has ended, or after `patience`; then the connection is closed. The message received last
+  /// counts as dealt with (`abort` instead, if it is not), later ones stay unreceived.
+  /// Returns how many of ours the peer's program is not known to be done with.
   asio::awaitable<std::uint64_t> close(std::chrono::milliseconds patience) {
     const auto self = carrier_;
     const auto deadline = Clock::now() + patience;
