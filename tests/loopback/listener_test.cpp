@@ -277,6 +277,9 @@ TEST_CASE("more callers than may greet at once wait for their turn") {
 }
 
 TEST_CASE("a listener out of descriptors serves the caller when there are some again") {
+#ifdef PARLEY_SANITIZED
+  SKIP("UBSan's check of object types needs descriptors itself, and this test takes them all");
+#endif
   asio::io_context context;
   served<> server(context, transport::unix_socket);
   auto caller = server.connect(context);

@@ -15,7 +15,7 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(PARLEY_SANITIZED)
+#ifdef PARLEY_SANITIZED
 constexpr std::size_t bulk_lines = 10'000;  // the programs are some ten times slower then
 #else
 constexpr std::size_t bulk_lines = 100'000;
