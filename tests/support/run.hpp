@@ -64,7 +64,7 @@ template <typename T>
 }
 
 /// Longer than anything here takes, even under a sanitizer on a busy machine.
-inline constexpr std::chrono::seconds patience{20};
+inline constexpr std::chrono::seconds patience{50};
 
 /// Drives `context` until `done()` holds: what hangs is a failure, not a test that never ends.
 template <typename Done>
