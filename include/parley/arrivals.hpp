@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <system_error>
 
@@ -37,6 +38,30 @@ class arrivals {
   [[nodiscard]] inbox& bytes() noexcept { return inbox_; }
   [[nodiscard]] const inbox& bytes() const noexcept { return inbox_; }
 
+  /// Where to read into; never empty.
+  [[nodiscard]] std::span<char> prepare() { return inbox_.prepare(begun_size_); }
+
+  /// `n` bytes, perhaps none, have been read there.
+  void commit(std::size_t n) noexcept { inbox_.commit(n); }
+
+  /// The head of the frame that has begun, once the frame is whole. None: it is not yet, or it can
+  /// not be, for which `bad` says why, before any memory is taken for it. `greeted`: the frame is
+  /// part of the conversation, not the answer to a hello.
+  [[nodiscard]] std::optional<frame::header> next_frame(bool greeted, std::size_t max_message,
+                                                        std::error_code& bad) noexcept {
+    begun_size_ = 0;
+    const auto begun = inbox_.begun();
+    if (begun.size() < frame::header_size) return std::nullopt;
+    const auto head = frame::read_header(begun);
+    const auto odd = greeted ? frame::check(head, max_message) : frame::check_answer(head);
+    if (odd) bad = *odd;
+    if (!odd && head.is_message() && begun.size() >= message_overhead) bad = check(head);
+    if (bad || (head.is_message() && begun.size() < message_overhead)) return std::nullopt;
+    if (begun.size() >= head.size()) return head;
+    begun_size_ = head.size();
+    return std::nullopt;
+  }
+
   /// Whether the message may come whose first `message_overhead` bytes, at least, have begun.
   /// Errors: `sequence_gap`, `after_goodbye`, `window_exceeded`.
   [[nodiscard]] std::error_code check(const frame::header& h) const noexcept {
@@ -63,8 +88,12 @@ class arrivals {
     return {};
   }
 
-  /// A new connection begins: what had begun to arrive will be sent again.
-  void rewind() noexcept { inbox_.drop(inbox_.begun().size()); }
+  /// The connection has ended: what had begun to arrive will be sent again.
+  void rewind() noexcept {
+    begun_size_ = 0;
+    inbox_.commit(0);
+    inbox_.drop(inbox_.begun().size());
+  }
 
   /// The first sequence number not yet received.
   [[nodiscard]] std::uint64_t next() const noexcept { return next_; }
@@ -117,7 +146,10 @@ class arrivals {
 
   void tick(time_point now) noexcept { ack_urgent_ |= ack_owed_ && now >= ack_due_; }
 
-  /// An ack has been encoded, or the greeting that says the same.
+  /// A new connection begins: whether the last one took the last ack along is not known.
+  void repeat_ack() noexcept { ack_owed_ = ack_urgent_ = released_ != 0; }
+
+  /// An ack has been encoded.
   void ack_given() noexcept {
     ack_owed_ = ack_urgent_ = false;
     ack_bytes_ = 0;
@@ -145,6 +177,7 @@ class arrivals {
   std::uint64_t released_ = 0;
   std::optional<std::uint64_t> final_;
   std::size_t unreleased_ = 0;  ///< bytes of message frames accepted and not released
+  std::size_t begun_size_ = 0;  ///< of the frame that has begun to arrive; 0: not known
   std::size_t held_size_ = 0;   ///< of the frame that the program looks at
   std::size_t ack_bytes_ = 0;   ///< released since the last ack
   bool ack_owed_ = false, ack_urgent_ = false;

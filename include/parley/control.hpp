@@ -19,12 +19,15 @@ namespace parley {
 /// more than one of each. Not safe for sharing between threads.
 class control {
  public:
-  /// A connection begins with this greeting; the peer has heard of everything before `released`.
-  void begin(std::string greeting, std::uint64_t released) {
+  /// A connection begins with this greeting; what the last one took along is not known.
+  void begin(std::string greeting) {
     bytes_ = std::move(greeting);
     written_ = 0;
-    told_ = telling_ = released;
+    told_ = telling_ = 0;
   }
+
+  /// A frame to be written ahead of all that is owed; nothing may be being written.
+  void put(std::string frame) { bytes_ = std::move(frame); }
 
   /// Whether nothing is left to write: only then may more be owed and encoded.
   [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }

@@ -15,6 +15,9 @@ enum class errc {
   no_greeting,        ///< the peer hung up before it had greeted
   connect_timeout,    ///< no connection in time
   aborted,            ///< this side ended the conversation at once
+  ended_by_peer,      ///< the peer ended the conversation at once
+  superseded,         ///< the peer came back over a new connection before this one had ended
+  not_back,           ///< the peer did not come back within `resume_for`
   // What a program asks for.
   message_too_large,  ///< longer than this side's or the peer's `max_message`
   bad_tag,            ///< 0 to 63 are the program's; a plain line has no tag but 0
@@ -57,6 +60,9 @@ enum class errc {
     case errc::no_greeting: return "the peer hung up without a greeting (is one side --plain?)";
     case errc::connect_timeout: return "no connection in time";
     case errc::aborted: return "the conversation was ended at once";
+    case errc::ended_by_peer: return "the peer ended the conversation at once";
+    case errc::superseded: return "the peer came back over a new connection";
+    case errc::not_back: return "the peer did not come back in time";
     case errc::message_too_large: return "the message is larger than the peer takes";
     case errc::bad_tag: return "no such tag can be sent here";
     case errc::not_utf8: return "the text is not valid UTF-8";
@@ -101,6 +107,28 @@ enum class errc {
 
 [[nodiscard]] inline std::error_code make_error_code(errc e) noexcept {
   return {static_cast<int>(e), error_category()};
+}
+
+/// Whether no further connection can mend this: the peer, or this side, wants the conversation no
+/// more, or does not know it. Everything else passes, as far as anybody can tell.
+[[nodiscard]] inline bool is_final(std::error_code ec) noexcept {
+  if (ec.category() != error_category()) return false;
+  switch (static_cast<errc>(ec.value())) {
+    case errc::aborted:
+    case errc::ended_by_peer:
+    case errc::not_parley:
+    case errc::framed_peer:
+    case errc::wrong_session:
+    case errc::refused_version:
+    case errc::refused_not_allowed:
+    case errc::refused_unknown_session:
+    case errc::refused_expired:
+    case errc::refused_ended:
+    case errc::refused_stale_attempt:
+    case errc::refused_position:
+    case errc::refused_malformed: return true;
+    default: return false;
+  }
 }
 
 }  // namespace parley

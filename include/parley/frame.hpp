@@ -39,7 +39,7 @@ inline constexpr std::string_view magic = "parley";
 inline constexpr std::size_t header_size = 4;
 inline constexpr std::size_t max_control_body = 512;  ///< anything but a message
 inline constexpr std::size_t max_text = 128;          ///< a refusal's text
-inline constexpr std::size_t hello_size = 55;         ///< body without the name
+inline constexpr std::size_t hello_size = 58;         ///< body without the name
 inline constexpr std::size_t welcome_size = 48;       ///< body without the name
 inline constexpr std::size_t refuse_size = 9;         ///< body without the text
 inline constexpr std::size_t number_size = 8;         ///< body of ack and bye
@@ -98,6 +98,10 @@ struct header {
     return h.length < number_size ? std::optional(errc::malformed_frame) : std::nullopt;
   }
   if (h.type == 0 || h.type > static_cast<std::uint8_t>(type::bye)) return errc::unknown_frame;
+  if (h.is(type::refuse)) {
+    const bool sized = h.length >= refuse_size && h.length <= refuse_size + max_text;
+    return sized ? std::nullopt : std::optional(errc::malformed_frame);
+  }
   if (h.type < static_cast<std::uint8_t>(type::ack)) return errc::unexpected_frame;
   const bool probe = h.is(type::ping) || h.is(type::pong);
   return h.length != (probe ? ping_size : number_size) ? std::optional(errc::malformed_frame)
@@ -155,7 +159,7 @@ struct greeting {
 struct hello : greeting {
   std::uint8_t version_min = protocol_version;
   std::uint8_t version_max = protocol_version;
-  bool fresh = true;  ///< a new session: both positions are 0
+  std::uint32_t welcomed = 0;  ///< the last attempt whose welcome was read; 0: a new session
 };
 
 struct welcome : greeting {
@@ -178,7 +182,7 @@ enum class refuse_reason : std::uint8_t {
 struct refusal {
   refuse_reason reason = refuse_reason::malformed;
   std::uint64_t next = unknown_position;  ///< the listener's position, where it is known
-  std::string_view text;                  ///< points into the frame that was decoded
+  std::string_view text{};                ///< points into the frame that was decoded
 };
 
 [[nodiscard]] constexpr errc to_errc(refuse_reason r) noexcept {
@@ -224,7 +228,8 @@ constexpr void get_greeting(const char* from, std::size_t name_size, greeting& g
   char* to = std::copy(magic.begin(), magic.end(), out.data() + header_size);
   *to++ = static_cast<char>(h.version_min);
   *to++ = static_cast<char>(h.version_max);
-  *to++ = h.fresh ? 1 : 0;
+  put<4>(to, h.welcomed);
+  to += 4;
   detail::put_greeting(to, h);
   return out;
 }
@@ -258,8 +263,8 @@ constexpr void get_greeting(const char* from, std::size_t name_size, greeting& g
   if (h.version_min > h.version_max) return errc::malformed_frame;
   if (h.version_min > protocol_version || h.version_max < protocol_version) return std::nullopt;
   if (body.size() < hello_size || body.size() > hello_size + max_name) return errc::malformed_frame;
-  h.fresh = (body[8] & 1) != 0;
-  detail::get_greeting(body.data() + 9, body.size() - hello_size, h);
+  h.welcomed = static_cast<std::uint32_t>(get<4>(body.data() + 8));
+  detail::get_greeting(body.data() + 12, body.size() - hello_size, h);
   if (!detail::plausible(h)) return errc::malformed_frame;
   return std::nullopt;
 }

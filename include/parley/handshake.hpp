@@ -18,7 +18,7 @@ namespace parley {
 struct positions {
   std::uint64_t next = 0;    ///< first sequence number not yet received
   std::uint64_t base = 0;    ///< oldest of ours still held
-  std::uint64_t unsent = 0;  ///< first of ours that was never given to a connection
+  std::uint64_t unsent = 0;  ///< first of ours that the peer certainly has not
 };
 
 /// The greetings of one session, and what the two sides know of each other from them.
@@ -31,31 +31,41 @@ struct positions {
 /// Not safe for sharing between threads.
 class handshake {
  public:
+  using time_point = std::chrono::steady_clock::time_point;
+
   handshake(const options& o, const frame::session_id& id)
       : id_(id),
         name_(o.name),
         window_(static_cast<std::uint32_t>(o.window)),
         max_message_(static_cast<std::uint32_t>(o.max_message)),
-        heartbeat_(o.heartbeat) {}
+        heartbeat_(o.heartbeat),
+        timeout_(o.handshake_timeout) {}
 
-  /// As the dialer: the hello of the next attempt.
-  [[nodiscard]] std::string dial(const positions& here) {
+  /// As the dialer: the hello of the next attempt; the answer is due in `handshake_timeout`.
+  [[nodiscard]] std::string dial(const positions& here, time_point now) {
     ++attempt_;
-    done_ = false;
+    due_ = now + timeout_;
     frame::hello h;
     introduce(h, here);
-    h.fresh = !ever_;
+    h.welcomed = welcomed_;
     return frame::encode(h);
   }
 
-  /// As the listener: takes a hello. After that `welcome` is owed.
-  [[nodiscard]] std::optional<frame::refuse_reason> accept(const frame::hello& h,
-                                                           const positions& here) {
+  /// As the listener: why a hello for this session is to be refused, which changes nothing.
+  [[nodiscard]] std::optional<frame::refuse_reason> check(const frame::hello& h,
+                                                          const positions& here) const noexcept {
     if (h.attempt <= attempt_) return frame::refuse_reason::stale_attempt;
+    // Another process welcomed it: this one was made by an older hello that came late.
+    if (h.welcomed > attempt_) return frame::refuse_reason::unknown_session;
     if (!fit(h, here)) return frame::refuse_reason::position;
+    if (!same_limits(h)) return frame::refuse_reason::malformed;
+    return std::nullopt;
+  }
+
+  /// As the listener: takes a hello that was checked. After that `welcome` is owed.
+  void accept(const frame::hello& h) {
     attempt_ = h.attempt;
     adopt(h);
-    return std::nullopt;
   }
 
   /// As the listener: the answer to the hello that was taken.
@@ -69,21 +79,30 @@ class handshake {
   [[nodiscard]] std::optional<errc> welcomed(std::string_view body, const positions& here) {
     frame::welcome w;
     if (const auto bad = frame::decode(body, w)) return bad;
-    if (w.session != id_ || w.attempt != attempt_ || !fit(w, here)) return errc::wrong_session;
+    if (w.session != id_ || w.attempt != attempt_ || !fit(w, here) || !same_limits(w))
+      return errc::wrong_session;
+    welcomed_ = attempt_;
     adopt(w);
     return std::nullopt;
   }
 
-  /// As the dialer: takes the body of a refusal; always an error.
-  [[nodiscard]] errc refused(std::string_view body) {
-    frame::refusal r;
-    if (const auto bad = frame::decode(body, r)) return *bad;
+  /// Takes a refusal; returns it as an error.
+  [[nodiscard]] errc refused(const frame::refusal& r) {
     refusal_ = r.text;
     return frame::to_errc(r.reason);
   }
 
+  /// As the dialer: when the answer must have come.
+  [[nodiscard]] time_point due() const noexcept { return due_; }
+
+  /// The connection has ended.
+  void hang_up() noexcept { done_ = false; }
+
   /// Whether the greetings of this connection have been exchanged.
   [[nodiscard]] bool done() const noexcept { return done_; }
+
+  /// The first sequence number that the peer had not received when it greeted.
+  [[nodiscard]] std::uint64_t peer_next() const noexcept { return peer_next_; }
 
   [[nodiscard]] const frame::session_id& id() const noexcept { return id_; }
   [[nodiscard]] std::uint32_t attempt() const noexcept { return attempt_; }
@@ -118,7 +137,14 @@ class handshake {
     return g.next >= here.base && g.next <= here.unsent && g.base <= here.next;
   }
 
+  /// What a peer takes it takes all through the conversation: what is queued was measured by that.
+  [[nodiscard]] bool same_limits(const frame::greeting& g) const noexcept {
+    return !ever_ ||
+           (g.window == peer_window_ && std::min(max_message_, g.max_message) == max_outgoing_);
+  }
+
   void adopt(const frame::greeting& g) {
+    peer_next_ = g.next;
     peer_window_ = g.window;
     max_outgoing_ = std::min(max_message_, g.max_message);
     peer_heartbeat_ = std::chrono::milliseconds(g.heartbeat_ms);
@@ -132,15 +158,19 @@ class handshake {
   std::uint32_t window_;
   std::uint32_t max_message_;
   std::chrono::milliseconds heartbeat_;
+  std::chrono::milliseconds timeout_;
 
   // the peer, as its greeting said
   std::string peer_name_;
   std::string refusal_;
+  std::uint64_t peer_next_ = 0;
   std::uint32_t peer_window_ = 0;
   std::uint32_t max_outgoing_ = max_message_;
   std::chrono::milliseconds peer_heartbeat_{0};
 
   std::uint32_t attempt_ = 0;
+  std::uint32_t welcomed_ = 0;  ///< as the dialer: the last attempt that was
+  time_point due_{};
   bool done_ = false;  ///< on this connection
   bool ever_ = false;  ///< on any connection of this session
 };

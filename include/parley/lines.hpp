@@ -34,12 +34,15 @@ class lines {
   using time_point = std::chrono::steady_clock::time_point;
 
   static constexpr bool reading_can_stop = true;
+  static constexpr bool resumable = false;
 
   explicit lines(const options& o) noexcept
       : max_message_(o.max_message), window_(o.window), outbox_limit_(o.outbox) {}
 
   void dial(time_point) noexcept { ++stats_.connections; }
   void accept(time_point) noexcept { ++stats_.connections; }
+  void detach() noexcept {}
+  [[nodiscard]] static bool abandon() noexcept { return false; }
 
   // --- what the program does -------------------------------------------------------------------
 
@@ -98,6 +101,7 @@ class lines {
 
   [[nodiscard]] std::string_view peer_name() const noexcept { return {}; }
   [[nodiscard]] std::string_view refusal() const noexcept { return {}; }
+  [[nodiscard]] static std::uint64_t again() noexcept { return 0; }
 
   // --- what the receive loop does --------------------------------------------------------------
 
@@ -170,6 +174,7 @@ class lines {
   }
 
   [[nodiscard]] bool output_done() const noexcept { return said_goodbye_ && held_ == 0; }
+  [[nodiscard]] bool settled() const noexcept { return output_done() && at_end(); }
 
   // --- what the watchdog does: nothing, a plain line has no answer -----------------------------
 

@@ -25,17 +25,21 @@ inline constexpr std::size_t max_name = 64;
 /// What a peer tells its program about the connection, in order, on the peer's executor.
 struct event {
   enum class kind {
-    connecting,   ///< an attempt begins; `detail` says where to
+    connecting,   ///< a dialer's attempt begins
     connected,    ///< the conversation can begin; `detail` is the peer's name
     rejected,     ///< input from the peer was refused, the conversation goes on
     turned_away,  ///< a listener sent a caller away; `detail` says who
-    lost,         ///< the connection broke without a goodbye
+    lost,         ///< the connection broke; the conversation waits for the next, see `delay`
+    failed,       ///< a dialer's attempt came to nothing; the next one begins after `delay`
+    resumed,      ///< a new connection carries the conversation on; see `again`
     ended,        ///< the conversation is over; no `reason`: both have said goodbye
   };
   kind what;
-  std::error_code reason;     ///< why; empty where nothing went wrong
-  std::string_view detail;    ///< bytes from outside, not made printable; valid during the call
-  std::uint32_t attempt = 0;  ///< counts the connections of one conversation, from 1
+  std::error_code reason{};   ///< why; empty where nothing went wrong
+  std::string_view detail{};  ///< bytes from outside, not made printable; valid during the call
+  std::uint32_t attempt = 0;  ///< counts the attempts to connect of one conversation, from 1
+  std::chrono::milliseconds delay{0};  ///< to a dialer's next attempt; a listener waits so long
+  std::uint64_t again = 0;             ///< messages (and goodbye) of this side that are sent again
 };
 
 /// Limits and times of one peer. All have defaults; `validate` is called once by whoever takes
@@ -56,8 +60,16 @@ struct options {
   std::chrono::milliseconds handshake_timeout{5000};  ///< from connected to welcome, absolute
   std::chrono::milliseconds goodbye_timeout{5000};    ///< how long `close()` waits by default
 
-  std::size_t max_peers = 4096;     ///< conversations of one listener at once; then *busy*
-  std::size_t max_handshakes = 64;  ///< greetings under way at once; then callers wait
+  std::chrono::milliseconds resume_for{600'000};  ///< how long a broken conversation may wait for
+                                                  ///< its next connection; 0: it ends at once
+  std::chrono::milliseconds wait_for{
+      0};  ///< how long `dial` goes on trying until the first welcome
+  std::chrono::milliseconds retry_most{5000};  ///< longest pause between two attempts
+
+  std::size_t max_peers = 4096;      ///< conversations of one listener at once; then *busy*
+  std::size_t max_silent = 4096;     ///< callers of a listener who have said nothing yet
+  std::size_t max_handshakes = 64;   ///< callers in the middle of their greeting
+  std::size_t max_per_address = 16;  ///< of these, from one IP address; the oldest ones go first
 
   std::function<void(const event&)> on_event;  ///< may be empty; must not throw
 };
@@ -79,7 +91,10 @@ inline void validate(const options& o) {
   demand(o.connect_timeout.count() > 0 && o.handshake_timeout.count() > 0 &&
              o.goodbye_timeout.count() > 0,
          "times must be positive");
-  demand(o.max_peers > 0 && o.max_handshakes > 0, "a listener needs room for one peer");
+  demand(o.resume_for.count() >= 0 && o.wait_for.count() >= 0 && o.retry_most.count() >= 0,
+         "times must not be negative");
+  demand(o.max_peers > 0 && o.max_silent > 0 && o.max_handshakes > 0 && o.max_per_address > 0,
+         "a listener needs room for one peer");
 }
 
 }  // namespace parley

@@ -126,6 +126,22 @@ class outbox {
     free_acknowledged();
   }
 
+  // --- a new connection ------------------------------------------------------------------------
+
+  /// A connection begins whose peer has received everything before `next`, which lies between
+  /// `base()` and `unsent()`: writing goes on from there. Nothing may be being written any more.
+  /// Returns how many frames will be written again.
+  std::uint64_t rewind(std::uint64_t next) noexcept {
+    const std::uint64_t before = batch_.sequence;
+    assert(base() <= next && next <= before);
+    cursor_ = batch_;
+    free_acknowledged();
+    batch_ = base_;
+    advance(batch_, next);
+    cursor_ = batch_;
+    return before - next;
+  }
+
   // --- what the peer says ----------------------------------------------------------------------
 
   /// The peer is done with everything before `next`. False if that cannot be: it was never sent,
@@ -139,7 +155,8 @@ class outbox {
 
   [[nodiscard]] std::uint64_t base() const noexcept { return acknowledged_; }
   [[nodiscard]] std::uint64_t end() const noexcept { return end_; }
-  /// The number of the first frame of which no byte was given to a stream.
+  /// The number of the first frame that the peer certainly has not: no byte of it was given to a
+  /// stream, or the peer said after that stream's end that it had not come.
   [[nodiscard]] std::uint64_t unsent() const noexcept { return batch_.sequence; }
   /// Bytes of frames held for the peer.
   [[nodiscard]] std::size_t held() const noexcept {
@@ -199,6 +216,20 @@ class outbox {
     return c != nullptr && n == most_chunks && c->capacity == chunk_size;
   }
 
+  /// Moves `p` to the frame with that number, over whole chunks where it can.
+  static void advance(place& p, std::uint64_t sequence) noexcept {
+    while (p.sequence < sequence) {
+      enter_next(p);
+      if (p.at->next && p.at->next->first <= sequence) {
+        p.position += p.at->end - p.offset;
+        p.offset = p.at->end;
+        p.sequence = p.at->next->first;
+      } else {
+        step(p);
+      }
+    }
+  }
+
   static void step(place& p) noexcept {
     const std::size_t size = frame_size(p);
     p.offset += size;
@@ -210,16 +241,7 @@ class outbox {
   void free_acknowledged() noexcept {
     const std::uint64_t target =
         std::min(acknowledged_, between_batches() ? batch_.sequence : cursor_.sequence);
-    while (base_.sequence < target) {
-      enter_next(base_);
-      if (base_.at->next && base_.at->next->first <= target) {
-        base_.position += base_.at->end - base_.offset;
-        base_.offset = base_.at->end;
-        base_.sequence = base_.at->next->first;
-      } else {
-        step(base_);
-      }
-    }
+    advance(base_, target);
     pop_freed();
   }
 

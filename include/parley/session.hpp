@@ -12,6 +12,7 @@
 
 #include <parley/arrivals.hpp>
 #include <parley/control.hpp>
+#include <parley/departures.hpp>
 #include <parley/error.hpp>
 #include <parley/frame.hpp>
 #include <parley/handshake.hpp>
@@ -28,6 +29,7 @@ namespace parley {
 /// Knows no stream and no clock: whoever carries it reads into `prepare_read`, writes what
 /// `prepare_write` gives, and calls `tick` when `due` has come; `now` is steady time.
 /// A message is released, and with that acknowledged, when the program comes back for the next.
+/// Outlives its connections: each new one goes on where the peer's greeting says that it stands.
 ///
 ///   session dialer(options, id), listener(options, id);
 ///   dialer.dial(now);                    // now dialer owes a hello
@@ -40,44 +42,52 @@ class session {
 
   /// Reading never waits for the program: the window bounds what can come.
   static constexpr bool reading_can_stop = false;
+  /// A conversation outlives its connection.
+  static constexpr bool resumable = true;
 
   session(const options& o, const frame::session_id& id)
-      : handshake_(o, id),
-        handshake_timeout_(o.handshake_timeout),
-        outbox_(o.outbox),
-        arrivals_(o.window) {}
+      : handshake_(o, id), departures_(o.outbox), arrivals_(o.window) {}
 
-  // --- a connection begins ---------------------------------------------------------------------
+  // --- a connection begins, and ends -----------------------------------------------------------
 
-  /// As the dialer: begins the next attempt; a hello is owed.
-  void dial(time_point now) {
-    begin(now);
-    control_.begin(handshake_.dial(here()), arrivals_.released());
+  /// As the dialer: begins the next attempt; a hello is owed. No connection may be under way.
+  void dial(time_point now) { control_.begin(handshake_.dial(here(), now)); }
+
+  /// As the listener: why the hello of the dialer whose session this is must be refused.
+  [[nodiscard]] std::optional<frame::refuse_reason> check(const frame::hello& h) const noexcept {
+    return handshake_.check(h, here());
   }
 
-  /// As the listener: takes the hello of the dialer whose session this is; a welcome is owed.
-  /// A refusal leaves the session as it was.
+  /// As the listener: takes such a hello; a welcome is owed. No connection may be under way, as
+  /// what it still brings would come between. A refusal leaves the session as it was.
   [[nodiscard]] std::optional<frame::refuse_reason> accept(const frame::hello& h, time_point now) {
-    if (const auto refused = handshake_.accept(h, here())) return refused;
-    begin(now);
+    if (const auto refused = check(h)) return refused;
+    handshake_.accept(h);
     connect(now);
-    control_.begin(handshake_.welcome(here()), arrivals_.released());
+    control_.begin(handshake_.welcome(here()));
     return std::nullopt;
+  }
+
+  /// The connection has ended; nothing is read or written until the next begins.
+  void detach() noexcept {
+    handshake_.hang_up();
+    arrivals_.rewind();
+    trim();
+  }
+
+  /// Owes the peer the word that this side ends the conversation at once. False: no frame can be
+  /// written now.
+  [[nodiscard]] bool abandon() {
+    if (!connected() || !control_.empty() || !log().between_batches()) return false;
+    control_.put(frame::encode(frame::refusal{frame::refuse_reason::ended, released(), {}}));
+    return true;
   }
 
   // --- what the program does -------------------------------------------------------------------
 
   /// Queues a message whole, or not at all.
   [[nodiscard]] admission push(std::string_view body, tag_type tag) {
-    if (said_goodbye_) return admission::closed;
-    if (tag >= tag_count) return admission::unfit;
-    if (body.size() > handshake_.max_outgoing()) return admission::too_large;
-    const std::size_t size = message_overhead + body.size();
-    if (!outbox_.fits(size)) return admission::full;
-    const auto sequence = outbox_.end();
-    frame::put_message(outbox_.append(size), sequence, tag, body);
-    stats_.bytes_sent += body.size();
-    return admission::queued;
+    return departures_.push(body, tag, handshake_.max_outgoing());
   }
 
   /// Why `push` called a message unfit.
@@ -93,34 +103,28 @@ class session {
   [[nodiscard]] bool at_end() const noexcept { return arrivals_.at_end(); }
 
   /// Says goodbye: nothing more can be queued, what is queued still goes out.
-  void finish() {
-    if (said_goodbye_) return;
-    said_goodbye_ = true;
-    const auto sequence = outbox_.end();
-    frame::put_number(outbox_.append(message_overhead), frame::type::bye, sequence);
-  }
+  void finish() { departures_.finish(); }
 
   /// Asks for a round trip; `statistics()` has its time when the answer is back.
   void ping() noexcept { heartbeat_.ask(); }
 
   /// The first sequence number that the peer's program is not known to be done with.
-  [[nodiscard]] std::uint64_t acknowledged() const noexcept { return outbox_.base(); }
+  [[nodiscard]] std::uint64_t acknowledged() const noexcept { return log().base(); }
 
   /// The number of the next message; so many have been queued.
-  [[nodiscard]] std::uint64_t next_sequence() const noexcept {
-    return outbox_.end() - (said_goodbye_ ? 1 : 0);
-  }
+  [[nodiscard]] std::uint64_t next_sequence() const noexcept { return departures_.next_sequence(); }
 
   [[nodiscard]] stats statistics() const noexcept {
-    const std::uint64_t messages = next_sequence();
     stats s = stats_;
-    s.messages_sent = messages;
-    s.unacknowledged = messages - std::min(outbox_.base(), messages);
-    s.unsent = messages - std::min(outbox_.unsent(), messages);
-    s.memory = outbox_.allocated() + arrivals_.bytes().allocated();
+    departures_.count(s);
+    s.memory = log().allocated() + arrivals_.bytes().allocated();
     return s;
   }
 
+  /// The first number that this side's program is not done with.
+  [[nodiscard]] std::uint64_t released() const noexcept { return arrivals_.released(); }
+  /// How many frames, of those that an earlier connection took, this one had to send again.
+  [[nodiscard]] std::uint64_t again() const noexcept { return again_; }
   [[nodiscard]] const frame::session_id& id() const noexcept { return handshake_.id(); }
   /// As the peer introduced itself: bytes from outside, at most `max_name` of valid UTF-8.
   [[nodiscard]] std::string_view peer_name() const noexcept { return handshake_.peer_name(); }
@@ -132,36 +136,21 @@ class session {
   /// Whether greetings have been exchanged.
   [[nodiscard]] bool connected() const noexcept { return handshake_.done(); }
 
-  /// Whether a read should wait for input before it takes memory for it.
-  [[nodiscard]] bool idle() const noexcept { return arrivals_.bytes().idle(); }
-
   /// Where to read into; never empty: the window bounds what can come, so reading never stops.
-  [[nodiscard]] std::span<char> prepare_read() { return arrivals_.bytes().prepare(begun_size_); }
+  [[nodiscard]] std::span<char> prepare_read() { return arrivals_.prepare(); }
 
   /// `n` bytes, perhaps none, have been read. An error ends the connection.
   [[nodiscard]] std::error_code commit_read(std::size_t n, time_point now) {
-    inbox& bytes = arrivals_.bytes();
-    bytes.commit(n);
+    arrivals_.commit(n);
     if (n != 0) heartbeat_.heard(now);
-    begun_size_ = 0;
-    while (bytes.begun().size() >= frame::header_size) {
-      const auto head = frame::read_header(bytes.begun());
-      const auto bad =
-          connected() ? frame::check(head, handshake_.max_incoming()) : frame::check_answer(head);
-      if (bad) return *bad;
-      if (head.is_message()) {
-        if (bytes.begun().size() < message_overhead) return {};
-        if (const auto ec = arrivals_.check(head)) return ec;
-      }
-      if (bytes.begun().size() < head.size()) {
-        begun_size_ = head.size();
-        return {};
-      }
-      if (head.is_message())
-        arrivals_.message(head);
-      else if (const auto ec = handle(head, now))
-        return ec;
+    std::error_code bad;
+    while (const auto head = arrivals_.next_frame(connected(), handshake_.max_incoming(), bad)) {
+      if (head->is_message())
+        arrivals_.message(*head);
+      else if (bad = handle(*head, now); bad)
+        break;
     }
+    if (bad) return bad;
     if (std::exchange(quiet_, false)) trim();
     return {};
   }
@@ -181,40 +170,44 @@ class session {
   [[nodiscard]] bool wants_write() const noexcept {
     if (!control_.empty()) return true;
     return connected() && (heartbeat_.owes() || arrivals_.ack_urgent() ||
-                           outbox_.writable(handshake_.peer_window()));
+                           log().writable(handshake_.peer_window()));
   }
 
   /// Whether what is owed cannot wait until the program has no more to take.
   [[nodiscard]] bool urgent() const noexcept { return arrivals_.ack_urgent(); }
 
   /// Whether as much is queued as one write takes, so that there is no use in waiting for more.
-  [[nodiscard]] bool batch_is_full() const noexcept { return outbox_.queued() >= chunk_size; }
+  [[nodiscard]] bool batch_is_full() const noexcept { return log().queued() >= chunk_size; }
 
   /// What to write now: the control frames owed, then a batch of the outbox.
   void prepare_write(gather& out, time_point now) {
-    if (connected() && control_.empty() && outbox_.between_batches())
+    if (connected() && control_.empty() && log().between_batches())
       control_.encode(arrivals_, heartbeat_, now);
     out.add(control_.rest());
-    if (connected()) outbox_.prepare(out, handshake_.peer_window());
+    if (connected()) log().prepare(out, handshake_.peer_window());
   }
 
   /// `n` bytes of that have been written.
   void commit_write(std::size_t n, time_point now) noexcept {
     if (n != 0) heartbeat_.said(now);
-    if (const std::size_t rest = n - control_.commit(n); rest != 0) outbox_.commit(rest);
+    if (const std::size_t rest = n - control_.commit(n); rest != 0) log().commit(rest);
   }
 
   /// Whether nothing will ever be written again: both goodbyes are said, and each is acknowledged.
   [[nodiscard]] bool output_done() const noexcept {
-    return said_goodbye_ && outbox_.base() == outbox_.end() && arrivals_.over() &&
-           control_.told() == arrivals_.released();
+    return departures_.over() && arrivals_.over() && control_.told() == arrivals_.released();
+  }
+
+  /// Whether nothing of this conversation can be lost any more: only the peer may not know it yet.
+  [[nodiscard]] bool settled() const noexcept {
+    return departures_.messages_over() && arrivals_.over();
   }
 
   // --- what the watchdog does ------------------------------------------------------------------
 
   /// When `tick` must be called next.
   [[nodiscard]] time_point due() const noexcept {
-    if (!connected()) return handshake_deadline_;
+    if (!connected()) return handshake_.due();
     return std::min(heartbeat_.due(), arrivals_.ack_due());
   }
 
@@ -228,25 +221,23 @@ class session {
   }
 
  private:
-  void begin(time_point now) {
-    handshake_deadline_ = now + handshake_timeout_;
-    begun_size_ = 0;
-    arrivals_.rewind();
-  }
-
+  /// Greetings have been exchanged.
   void connect(time_point now) noexcept {
     heartbeat_.begin(handshake_.heartbeat(), now);
+    again_ = log().rewind(handshake_.peer_next());
+    arrivals_.repeat_ack();
+    stats_.sent_again += again_;
     ++stats_.connections;
   }
 
   /// Called in a silence, ours or the peer's that pings: an idle conversation holds no memory.
   void trim() noexcept {
     arrivals_.bytes().trim();
-    outbox_.trim();
+    log().trim();
   }
 
   [[nodiscard]] positions here() const noexcept {
-    return {arrivals_.next(), outbox_.base(), outbox_.unsent()};
+    return {arrivals_.next(), log().base(), log().unsent()};
   }
 
   /// The whole control frame at the front of what has begun.
@@ -261,37 +252,47 @@ class session {
                                      time_point now) {
     using frame::type;
     if (h.is_skippable()) return {};
+    if (h.is(type::refuse)) return refused(body);
     const auto number = frame::get<8>(body.data());
     if (h.is(type::bye)) return arrivals_.bye(number);
     if (h.is(type::ping)) heartbeat_.ping(number);
     if (h.is(type::pong)) heartbeat_.pong(number, now, stats_);
     quiet_ = !h.is(type::ack);
     const auto next = h.is(type::ack) ? number : frame::get<8>(body.data() + frame::number_size);
-    return outbox_.acknowledge(next) ? std::error_code{} : make_error_code(errc::bad_ack);
+    return log().acknowledge(next) ? std::error_code{} : make_error_code(errc::bad_ack);
   }
 
   /// The listener's answer to our hello.
   [[nodiscard]] std::error_code answered(const frame::header& h, std::string_view body,
                                          time_point now) {
-    if (h.is(frame::type::refuse)) return handshake_.refused(body);
+    if (h.is(frame::type::refuse)) return refused(body);
     if (const auto bad = handshake_.welcomed(body, here())) return *bad;
     connect(now);
     return {};
   }
 
+  /// The peer goes on with this no more; what it says besides is how far its program has come.
+  [[nodiscard]] std::error_code refused(std::string_view body) {
+    frame::refusal r;
+    if (const auto bad = frame::decode(body, r)) return *bad;
+    (void)log().acknowledge(r.next);  // "not known" is beyond all that was sent
+    const errc why = handshake_.refused(r);
+    return connected() ? errc::ended_by_peer : why;
+  }
+
+  [[nodiscard]] outbox& log() noexcept { return departures_.log(); }
+  [[nodiscard]] const outbox& log() const noexcept { return departures_.log(); }
+
   handshake handshake_;
-  std::chrono::milliseconds handshake_timeout_;
-  time_point handshake_deadline_{};
 
   // the conversation
-  outbox outbox_;
+  departures departures_;
   arrivals arrivals_;
-  bool said_goodbye_ = false;
   stats stats_;
 
   // the connection
   heartbeat heartbeat_;
-  std::size_t begun_size_ = 0;  ///< of the frame that has begun to arrive; 0: not known
+  std::uint64_t again_ = 0;
   bool quiet_ = false;  ///< a ping or a pong has just come: the peer has nothing better to say
   control control_;
 };

@@ -1,0 +1,78 @@
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <parley/frame.hpp>
+#include <parley/message.hpp>
+#include <parley/options.hpp>
+#include <parley/outbox.hpp>
+#include <parley/stats.hpp>
+
+namespace parley {
+
+/// What this side's program has said: numbered, kept until the peer's program is done with it.
+///
+///      0 … acknowledged │ given to a connection │ queued …          goodbye
+///      delivered          unknown                 not sent
+///
+/// Below each stands what becomes of a message if the conversation ends now. The goodbye has a
+/// number like a message. Not safe for sharing between threads.
+class departures {
+ public:
+  /// `limit` is how many bytes of frames may be unacknowledged.
+  explicit departures(std::size_t limit) noexcept : log_(limit) {}
+
+  /// Queues a message whole, or not at all; `longest` is the longest body that both sides take.
+  [[nodiscard]] admission push(std::string_view body, tag_type tag, std::size_t longest) {
+    if (said_goodbye_) return admission::closed;
+    if (tag >= tag_count) return admission::unfit;
+    if (body.size() > longest) return admission::too_large;
+    const std::size_t size = message_overhead + body.size();
+    if (!log_.fits(size)) return admission::full;
+    const auto sequence = log_.end();
+    frame::put_message(log_.append(size), sequence, tag, body);
+    bytes_ += body.size();
+    return admission::queued;
+  }
+
+  /// Queues the goodbye; nothing comes after it.
+  void finish() {
+    if (said_goodbye_) return;
+    said_goodbye_ = true;
+    const auto sequence = log_.end();
+    frame::put_number(log_.append(message_overhead), frame::type::bye, sequence);
+  }
+
+  /// Whether nothing will be said any more, and the peer's program is done with all of it.
+  [[nodiscard]] bool over() const noexcept { return said_goodbye_ && log_.base() == log_.end(); }
+
+  /// The same, but that the goodbye itself may be on its way.
+  [[nodiscard]] bool messages_over() const noexcept {
+    return said_goodbye_ && log_.base() + 1 >= log_.end();
+  }
+
+  /// The number of the next message; so many have been queued.
+  [[nodiscard]] std::uint64_t next_sequence() const noexcept {
+    return log_.end() - (said_goodbye_ ? 1 : 0);
+  }
+
+  void count(stats& s) const noexcept {
+    s.messages_sent = next_sequence();
+    s.bytes_sent = bytes_;
+    s.unacknowledged = s.messages_sent - std::min(log_.base(), s.messages_sent);
+    s.unsent = s.messages_sent - std::min(log_.unsent(), s.messages_sent);
+  }
+
+  [[nodiscard]] outbox& log() noexcept { return log_; }
+  [[nodiscard]] const outbox& log() const noexcept { return log_; }
+
+ private:
+  outbox log_;
+  std::uint64_t bytes_ = 0;  ///< of the bodies queued
+  bool said_goodbye_ = false;
+};
+
+}  // namespace parley
