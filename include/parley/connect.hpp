@@ -1,37 +1,20 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <parley/detail/asio.hpp>
+#include <parley/detail/race.hpp>
 #include <parley/endpoint.hpp>
-#include <parley/error.hpp>
 
 namespace parley {
 
-namespace detail {
-
-/// Completes when `s` is connected, or with an error: the system's, or `connect_timeout`.
-inline asio::awaitable<std::error_code> connect(any_socket& s, endpoint to,
-                                                std::chrono::milliseconds timeout) {
-  using namespace asio::experimental::awaitable_operators;
-  std::error_code failed;
-  std::error_code waited;
-  asio::steady_timer deadline(s.get_executor(), timeout);
-  co_await (s.async_connect(to, asio::redirect_error(asio::use_awaitable, failed)) ||
-            deadline.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
-  // Asio watches a socket that has connected for writing ever after, which costs an epoll_wait per
-  // message: it is registered anew.
-  if (!failed) s = any_socket(s.get_executor(), to.protocol(), s.release());
-  co_return failed && !waited ? make_error_code(errc::connect_timeout) : failed;
-}
-
-}  // namespace detail
-
-/// Makes a connected TCP stream: resolves the host anew, then tries all its addresses in the
-/// resolver's order, IPv6 and IPv4, each with its own deadline.
+/// Makes a connected TCP stream: resolves the host anew, then tries all its addresses, IPv6 and
+/// IPv4, each with its own deadline; the one that answers first is taken (RFC 8305).
 ///
 ///   parley::tcp_connector connector{"example.org", "7117"};
 struct tcp_connector {
@@ -39,7 +22,7 @@ struct tcp_connector {
   std::string service;  ///< a port number or a service's name
   std::chrono::milliseconds timeout{5000};
 
-  /// Throws `std::system_error`: the resolver's, or that of the last address tried.
+  /// Throws `std::system_error`: the resolver's, or that of the last address to fail.
   asio::awaitable<any_socket> operator()() const { return connect(*this); }
 
  private:
@@ -49,10 +32,12 @@ struct tcp_connector {
     std::error_code failed;
     const auto found = co_await resolver.async_resolve(
         to.host, to.service, asio::redirect_error(asio::use_awaitable, failed));
-    for (const auto& entry : found) {
-      any_socket s(executor);
-      failed = co_await detail::connect(s, entry.endpoint(), to.timeout);
-      if (!failed) co_return s;
+    std::vector<endpoint> all;
+    for (const auto& entry : found) all.emplace_back(entry.endpoint());
+    if (!all.empty()) {
+      const auto race = std::make_shared<detail::race>(executor, std::move(all), to.timeout);
+      auto s = co_await race->run(failed);
+      if (s) co_return std::move(*s);
     }
     throw std::system_error(failed, to.host + " port " + to.service);
   }
@@ -67,11 +52,13 @@ struct unix_connector {
 
  private:
   static asio::awaitable<any_socket> connect(unix_connector to) {
-    any_socket s(co_await asio::this_coro::executor);
-    const endpoint at = asio::local::stream_protocol::endpoint(to.path);
-    if (const auto failed = co_await detail::connect(s, at, to.timeout))
-      throw std::system_error(failed, to.path);
-    co_return s;
+    const auto executor = co_await asio::this_coro::executor;
+    const std::vector<endpoint> at{asio::local::stream_protocol::endpoint(to.path)};
+    const auto race = std::make_shared<detail::race>(executor, at, to.timeout);
+    std::error_code failed;
+    auto s = co_await race->run(failed);
+    if (!s) throw std::system_error(failed, to.path);
+    co_return std::move(*s);
   }
 };
 
