@@ -10,12 +10,12 @@
 
 #include <parley/connect.hpp>
 #include <parley/detail/asio.hpp>
+#include <parley/detail/dialer.hpp>
 #include <parley/detail/spawn.hpp>
 #include <parley/frame.hpp>
 #include <parley/lines.hpp>
 #include <parley/options.hpp>
 #include <parley/peer.hpp>
-#include <parley/printable.hpp>
 #include <parley/session.hpp>
 
 namespace parley {
@@ -61,28 +61,29 @@ template <typename Carrier>
 template <typename Connector>
 concept connector = requires { typename detail::stream_of<Connector>; };
 
-/// Completes when the listener has welcomed this side. Throws `std::system_error`: the connector's
-/// error, `errc::refused_…`, `handshake_timeout`, or what the listener did wrong.
+/// Completes when the listener has welcomed this side. After that, and before it for
+/// `options::wait_for`, a connection that fails or breaks is made again as long as
+/// `options::resume_for` allows; `options::on_event` tells. Throws `std::system_error`: the
+/// connector's error, `errc::refused_…`, `handshake_timeout`, or what the listener did wrong.
 ///
 ///   auto plain = co_await parley::dial<parley::lines>(parley::tcp_connector{"localhost", "7117"});
 template <typename Protocol = session, typename Clock = std::chrono::steady_clock,
           connector Connector>
 asio::awaitable<basic_peer<detail::stream_of<Connector>, Protocol, Clock>> dial(Connector connect,
                                                                                 options o = {}) {
-  using peer_type = basic_peer<detail::stream_of<Connector>, Protocol, Clock>;
+  using stream = detail::stream_of<Connector>;
+  using peer_type = basic_peer<stream, Protocol, Clock>;
+  using carrier_type = typename peer_type::carrier_type;
   validate(o);
   const auto executor = co_await asio::this_coro::executor;
-  const auto carrier = detail::make_dialing<typename peer_type::carrier_type>(
-      executor, std::make_shared<const options>(std::move(o)));
+  const auto carrier =
+      detail::make_dialing<carrier_type>(executor, std::make_shared<const options>(std::move(o)));
   peer_type side(carrier);  // aborts if anything below throws
-  carrier->next_attempt();
-  carrier->tell(event::kind::connecting);
-  auto stream = co_await connect();
-  carrier->protocol().dial(Clock::now());
-  detail::spawn(executor, carrier->run(std::move(stream)));
-  while (!carrier->protocol().connected() && !carrier->ended()) co_await carrier->changed().wait();
-  if (!carrier->protocol().connected())
-    throw std::system_error(carrier->reason(), printable(carrier->protocol().refusal()));
+  const auto dialer = std::make_shared<detail::dialer<stream, Connector, Clock, carrier_type>>(
+      std::move(connect), carrier);
+  detail::spawn(executor, dialer->run());
+  while (!carrier->begun() && !carrier->ended()) co_await carrier->changed().wait();
+  if (!carrier->begun()) dialer->rethrow();
   co_return side;
 }
 

@@ -20,10 +20,18 @@
 
 namespace parley {
 
+/// How a conversation stands.
+enum class state {
+  connected,  ///< a connection carries it
+  away,       ///< its connection broke and the next one is awaited; `send` and `receive` go on
+  ended,      ///< for the `reason()`
+};
+
 /// One side of a conversation: what a program sends to and receives from.
 ///
 /// Made by `dial` and by a listener; the same type on both sides. Messages arrive whole, in order,
-/// once. When the handle goes, the conversation is ended at once (`abort`); say `close` before.
+/// once, over as many connections as it takes. When the handle goes, the conversation is ended at
+/// once (`abort`); say `close` before.
 ///
 ///   co_await peer.send("hello");
 ///   while (auto message = co_await peer.receive())
@@ -154,6 +162,10 @@ class basic_peer {
 
   /// Whether this is one side of a conversation, not an empty or moved-from handle.
   [[nodiscard]] explicit operator bool() const noexcept { return carrier_ != nullptr; }
+  [[nodiscard]] parley::state state() const noexcept {
+    if (ended()) return parley::state::ended;
+    return carrier_->protocol().connected() ? parley::state::connected : parley::state::away;
+  }
   /// Whether the conversation has ended, for the `reason()`; none: both sides said goodbye.
   [[nodiscard]] bool ended() const noexcept { return carrier_->ended(); }
   [[nodiscard]] std::error_code reason() const noexcept { return carrier_->reason(); }
@@ -167,6 +179,8 @@ class basic_peer {
   [[nodiscard]] std::string address() const { return carrier_->remote(); }
   /// Asks for a round trip; `statistics()` has it when the answer is back.
   void ping() { carrier_->ping(); }
+  /// A dialer that pauses before its next attempt makes it now.
+  void hurry() { carrier_->hurry(); }
   /// Writes what is queued, for a program that does not come back to wait here soon.
   void flush() { carrier_->flush(); }
 

@@ -20,6 +20,11 @@ namespace parley::detail {
 
 /// A conversation: a protocol, the connection that carries it now, and who waits for what.
 ///
+///   attach(stream) ─▶ run() ─┬─▶ end(reason)                      all was said, or aborted
+///        ▲                   └─▶ unattended() ─┬─▶ end(reason)        time is up
+///        └─────────────────────────────────────┘
+///
+/// Whoever makes or accepts its connections drives it round: a dialer, or a listener.
 /// What a program queues leaves in one write when the program goes to wait on the peer, when a
 /// batch is full, or from one posted flush, whichever comes first.
 /// Shared by the program's handle and by whoever runs it. Not safe for sharing between threads.
@@ -37,15 +42,54 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
         changed_(e),
         protocol_(*options_, args...) {}
 
-  /// Carries one connection; completes when it and with it the conversation has ended. Never
-  /// throws. The protocol has been told to `dial` or to `accept` before.
-  asio::awaitable<void> run(Stream s) {
-    const auto self = this->shared_from_this();  // the program may drop its handle meanwhile
-    if (ended_) co_return;                       // aborted before it began
+  // --- one connection after the other ----------------------------------------------------------
+
+  /// A connection begins: the protocol has been told to `dial` or to `accept`, and there is none.
+  void attach(Stream s) {
+    ++epoch_;
     connection_.emplace(*this, std::move(s));
+    changed_.notify();
+  }
+
+  /// Completes when the attached connection has ended, with the reason; none if all was said both
+  /// ways. Never throws. Whoever calls it goes on with `end` or `unattended` at once.
+  asio::awaitable<std::error_code> run() {
+    const auto self = this->shared_from_this();  // the program may drop its handle meanwhile
     const auto why = co_await connection_->run();
     connection_.reset();
-    end(why);
+    protocol_.detach();
+    co_return why;
+  }
+
+  [[nodiscard]] bool attached() const noexcept { return connection_.has_value(); }
+
+  /// Ends the attached connection, for a newer one; completes when it is gone, and with it all that
+  /// it might still have brought.
+  asio::awaitable<void> fence() {
+    const auto self = this->shared_from_this();
+    if (connection_) connection_->stop(errc::superseded);
+    while (connection_) co_await changed_.wait();
+  }
+
+  /// Completes when another connection carries the conversation, which is true, or when it has
+  /// ended, the program asks to `hurry`, or `patience` is over.
+  asio::awaitable<bool> unattended(std::chrono::steady_clock::duration patience) {
+    const auto self = this->shared_from_this();
+    const auto epoch = epoch_;  // before anybody hears that there is room for a connection
+    const auto deadline = Clock::now() + patience;
+    asio::basic_waitable_timer<Clock> alarm(executor_, deadline);
+    alarm.async_wait([self](std::error_code) { self->changed_.notify(); });
+    hurry_ = false;
+    changed_.notify();
+    while (!ended_ && !hurry_ && epoch_ == epoch && Clock::now() < deadline)
+      co_await changed_.wait();
+    co_return epoch_ != epoch;
+  }
+
+  /// Whoever waits in `unattended` waits no longer.
+  void hurry() {
+    hurry_ = true;
+    changed_.notify();
   }
 
   /// The conversation is over: nothing can be sent, what has arrived can still be taken.
@@ -54,7 +98,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     ended_ = true;
     reason_ = why;
     const auto self = this->shared_from_this();
-    if (protocol_.statistics().connections != 0) tell(event::kind::ended, why);
+    if (begun()) tell({.what = event::kind::ended, .reason = why});
     arrived_.notify();
     changed_.notify();
   }
@@ -62,7 +106,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   /// Ends connection and conversation at once.
   void abort() {
     if (ended_) return;
-    if (connection_) connection_->stop(errc::aborted);
+    if (connection_) connection_->abandon();
     end(errc::aborted);
   }
 
@@ -105,13 +149,17 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
 
   /// The greetings are over.
   void connected() {
-    tell(event::kind::connected, {}, protocol_.peer_name());
+    const bool first = protocol_.statistics().connections == 1;
+    tell({.what = first ? event::kind::connected : event::kind::resumed,
+          .detail = protocol_.peer_name(),
+          .again = protocol_.again()});
     changed_.notify();
   }
 
   /// Something has come: the program, if it waits for that, is resumed in line.
   void dispatch() {
-    while (const auto rejected = protocol_.rejection()) tell(event::kind::rejected, *rejected);
+    while (const auto rejected = protocol_.rejection())
+      tell({.what = event::kind::rejected, .reason = *rejected});
     if (protocol_.readable() || protocol_.at_end()) arrived_.notify();
     if (protocol_.at_end()) changed_.notify();  // `close` may wait for the goodbye
     progress();
@@ -124,8 +172,9 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     changed_.notify();
   }
 
-  void tell(event::kind what, std::error_code why = {}, std::string_view detail = {}) const {
-    if (options_->on_event) options_->on_event(event{what, why, detail, attempt_});
+  void tell(event e) const {
+    e.attempt = attempt_;
+    if (options_->on_event) options_->on_event(e);
   }
 
   // --- what is known ---------------------------------------------------------------------------
@@ -135,9 +184,12 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   /// Resumed when the peer has acknowledged, there is room to send, or the state has changed.
   [[nodiscard]] wakeup& changed() noexcept { return changed_; }
   [[nodiscard]] Protocol& protocol() noexcept { return protocol_; }
+  [[nodiscard]] const Protocol& protocol() const noexcept { return protocol_; }
   [[nodiscard]] const options& settings() const noexcept { return *options_; }
   [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
+  /// Whether any connection has carried it.
+  [[nodiscard]] bool begun() const noexcept { return protocol_.statistics().connections != 0; }
   [[nodiscard]] std::error_code reason() const noexcept { return reason_; }
   void next_attempt() noexcept { ++attempt_; }
   /// Where the peer is; empty while there is no connection, or for streams that have no address.
@@ -164,8 +216,10 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   std::optional<connection_type> connection_;
   std::uint64_t acknowledged_ = 0;
   std::uint32_t attempt_ = 0;
+  std::uint32_t epoch_ = 0;  ///< counts the connections, those that never greeted as well
   std::error_code reason_;
   bool ended_ = false;
+  bool hurry_ = false;
   bool flush_posted_ = false;
 };
 

@@ -68,6 +68,14 @@ class connection {
     timer_.cancel();
   }
 
+  /// Ends the connection because the conversation ends at once. The peer is told if the stream
+  /// takes that now; if not, it learns when it asks.
+  void abandon() {
+    if constexpr (pollable<Stream>)
+      if (!stopped_ && !writing_ && protocol_.abandon()) write_now();
+    stop(errc::aborted);
+  }
+
   /// Ends the connection.
   void stop(std::error_code why) {
     if (stopped_) return;
@@ -154,7 +162,9 @@ class connection {
         const std::size_t n = co_await stream_.async_write_some(
             buffers, asio::redirect_error(asio::use_awaitable, ec));
         writing_ = false;
-        if (!stopped_) commit(n, ec, Clock::now());
+        if (stopped_) break;
+        protocol_.commit_write(n, Clock::now());
+        if (ec) stop(ec);
         written();
       }
     }
@@ -169,7 +179,7 @@ class connection {
       if (stopped_ || Clock::now() < due()) continue;
       now_ = Clock::now();
       if (now_ >= linger_until_)
-        stop({});
+        stop(errc::disconnected);
       else if (const auto bad = protocol_.tick(now_))
         stop(bad);
       else
@@ -219,7 +229,7 @@ class connection {
     if (ec == asio::error::eof)
       end_input();
     else if (ec)
-      stop(all_said() ? std::error_code{} : ec);
+      stop(ec);
     dispatching_ = true;
     owner_.dispatch();
     dispatching_ = false;
@@ -244,15 +254,11 @@ class connection {
       const std::size_t n = stream_.write_some(write_buffers(batch), ec);
       if (would_block(ec)) ec.clear();
       blocked = n < batch.size();
-      commit(n, ec, now);
+      protocol_.commit_write(n, now);
+      if (ec) stop(ec);
     }
     writing_ = blocked && !stopped_;
     if (writing_) output_.notify();  // the send loop waits until the stream takes more
-  }
-
-  void commit(std::size_t n, std::error_code ec, time_point now) {
-    protocol_.commit_write(n, now);
-    if (ec) stop(all_said() ? std::error_code{} : ec);
   }
 
   /// After writes: whether that was the last one, and whether somebody waits for the room.
@@ -268,11 +274,8 @@ class connection {
     if (output_ended_) return;
     output_ended_ = true;
     detail::end_output(stream_);
-    if (all_said()) linger_until_ = Clock::now() + linger;
+    if (protocol_.settled()) linger_until_ = Clock::now() + linger;
   }
-
-  /// Whether all has been said both ways, so that the link may break without harm.
-  [[nodiscard]] bool all_said() const { return protocol_.output_done() && protocol_.at_end(); }
 
   [[nodiscard]] time_point due() const { return std::min(protocol_.due(), linger_until_); }
 

@@ -1,0 +1,188 @@
+#pragma once
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <random>
+#include <system_error>
+#include <utility>
+
+#include <asio/bind_cancellation_slot.hpp>
+#include <asio/cancellation_signal.hpp>
+
+#include <parley/detail/asio.hpp>
+#include <parley/detail/backoff.hpp>
+#include <parley/error.hpp>
+#include <parley/options.hpp>
+#include <parley/printable.hpp>
+
+namespace parley::detail {
+
+/// Whether an attempt has failed on this machine: it cost nobody else anything.
+[[nodiscard]] inline bool failed_here(std::error_code ec) noexcept {
+  return ec == asio::error::network_unreachable || ec == asio::error::network_down ||
+         ec == asio::error::host_unreachable ||
+         ec == std::error_code(EADDRNOTAVAIL, asio::error::get_system_category());
+}
+
+/// Makes the connections of one conversation, one after the other, until it has ended.
+///
+///   const auto d = std::make_shared<dialer<Connector, Carrier>>(std::move(connect), carrier);
+///   spawn(executor, d->run());                       // keeps itself alive
+///
+/// Used on the carrier's executor.
+template <typename Stream, typename Connector, typename Clock, typename Carrier>
+class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clock, Carrier>> {
+ public:
+  dialer(Connector connect, std::shared_ptr<Carrier> c)
+      : connect_(std::move(connect)),
+        carrier_(std::move(c)),
+        pause_(settings().retry_most, std::random_device()()) {}
+
+  /// Completes when the conversation has ended. Never throws.
+  asio::awaitable<void> run() {
+    const auto self = this->shared_from_this();
+    give_up_ = after(Clock::now(), settings().wait_for);
+    while (!carrier_->ended()) {
+      const auto begun = Clock::now();
+      const auto before = moved();
+      std::error_code why = co_await attempt();
+      if (carrier_->ended()) break;
+      const bool carried = carrier_->begun() && carried_;
+      if (carried) judge(begun, before);
+      if (is_over(why)) {
+        carrier_->end(carrier_->protocol().settled() ? std::error_code{} : why);
+        break;
+      }
+      const auto delay = pause(why, begun);
+      carrier_->tell({.what = carried ? event::kind::lost : event::kind::failed,
+                      .reason = why,
+                      .delay = delay});
+      (void)co_await carrier_->unattended(delay);
+    }
+  }
+
+  /// Throws what the last attempt failed with.
+  [[noreturn]] void rethrow() const {
+    if (thrown_) std::rethrow_exception(thrown_);
+    throw std::system_error(carrier_->reason(), printable(carrier_->protocol().refusal()));
+  }
+
+ private:
+  using time_point = typename Clock::time_point;
+
+  /// A connection that lived so long was healthy.
+  static constexpr std::chrono::seconds health{10};
+  /// The longest pause after an attempt that did not get beyond this machine.
+  static constexpr std::chrono::milliseconds local_pause{200};
+
+  /// What a connector gives, or why it does not. Shared with it: it may outlive the conversation,
+  /// for a resolver cannot be interrupted.
+  struct result {
+    std::optional<Stream> stream;
+    std::error_code why;
+    std::exception_ptr thrown;
+    bool done = false;
+    asio::cancellation_signal cancel;
+  };
+
+  [[nodiscard]] const options& settings() const noexcept { return carrier_->settings(); }
+
+  /// A moment that far away; what is as good as never must not overflow.
+  [[nodiscard]] static time_point after(time_point from, std::chrono::milliseconds d) {
+    constexpr std::chrono::hours never{24 * 365 * 10};
+    return from + std::min<std::chrono::milliseconds>(d, never);
+  }
+
+  /// Grows with every message that is acknowledged or handed out.
+  [[nodiscard]] std::uint64_t moved() const {
+    return carrier_->protocol().acknowledged() +
+           carrier_->protocol().statistics().messages_received;
+  }
+
+  /// One connection, from the first try to its end; why it ended.
+  asio::awaitable<std::error_code> attempt() {
+    carried_ = false;
+    carrier_->next_attempt();
+    carrier_->tell({.what = event::kind::connecting});
+    const auto made = std::make_shared<result>();
+    co_await connect(made);
+    thrown_ = made->thrown;
+    if (!made->stream) co_return made->why;
+    const auto connections = carrier_->protocol().statistics().connections;
+    carrier_->protocol().dial(Clock::now());
+    carrier_->attach(std::move(*made->stream));
+    const auto why = co_await carrier_->run();
+    carried_ = carrier_->protocol().statistics().connections != connections;
+    co_return why;
+  }
+
+  /// Completes when `made` has a stream or a reason, or at once when the conversation ends.
+  asio::awaitable<void> connect(std::shared_ptr<result> made) {
+    asio::co_spawn(
+        carrier_->executor(), fill(this->shared_from_this(), made),
+        asio::bind_cancellation_slot(made->cancel.slot(), [](const std::exception_ptr&) {}));
+    while (!made->done && !carrier_->ended()) co_await carrier_->changed().wait();
+    if (!made->done) made->cancel.emit(asio::cancellation_type::terminal);
+    if (carrier_->ended()) made->stream.reset();
+  }
+
+  static asio::awaitable<void> fill(std::shared_ptr<dialer> self, std::shared_ptr<result> made) {
+    try {
+      made->stream.emplace(co_await self->connect_());
+    } catch (const std::system_error& e) {
+      made->why = e.code();
+      made->thrown = std::current_exception();
+    } catch (...) {  // no network's fault, and nothing that would pass
+      made->why = errc::aborted;
+      made->thrown = std::current_exception();
+    }
+    made->done = true;
+    self->carrier_->changed().notify();
+  }
+
+  /// The connection has ended: it may have been good enough to begin the count of failures anew.
+  void judge(time_point begun, std::uint64_t before) {
+    const auto now = Clock::now();
+    const bool healthy = now - begun >= health;
+    if (healthy) pause_.healthy();
+    if (moved() != before) pause_.progressed();
+    const bool settled = carrier_->protocol().settled();
+    const auto patience = settled ? std::min(settings().goodbye_timeout, settings().resume_for)
+                                  : settings().resume_for;
+    if (healthy || moved() != before || !was_carried_) give_up_ = after(now, patience);
+    if (settled) give_up_ = std::min(give_up_, after(now, patience));
+    was_carried_ = true;
+  }
+
+  /// Whether another attempt makes no sense.
+  [[nodiscard]] bool is_over(std::error_code why) const {
+    if (!why || is_final(why)) return true;
+    if (carrier_->begun() && !Carrier::protocol_type::resumable) return true;
+    // All is delivered, only the peer may not know: nobody there means that it does.
+    if (carrier_->protocol().settled() && why == asio::error::connection_refused) return true;
+    return Clock::now() >= give_up_;
+  }
+
+  /// How long to wait now: the pause is counted from the beginning of the attempt that failed.
+  [[nodiscard]] std::chrono::milliseconds pause(std::error_code why, time_point begun) {
+    auto length = pause_.next();
+    if (failed_here(why)) length = std::min(length, local_pause);
+    const auto rest = std::min(begun + length, give_up_) - Clock::now();
+    return std::max(std::chrono::ceil<std::chrono::milliseconds>(rest),
+                    std::chrono::milliseconds(0));
+  }
+
+  Connector connect_;
+  std::shared_ptr<Carrier> carrier_;
+  backoff pause_;
+  time_point give_up_{};
+  std::exception_ptr thrown_;  ///< by the connector, last
+  bool carried_ = false;       ///< the last attempt became a connection that was welcomed
+  bool was_carried_ = false;   ///< any attempt did
+};
+
+}  // namespace parley::detail
