@@ -1,19 +1,22 @@
 #pragma once
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
-#include <concepts>
+#include <chrono>
+#include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include <parley/detail/asio.hpp>
+#include <parley/detail/callers.hpp>
+#include <parley/detail/doors.hpp>
 #include <parley/detail/greet.hpp>
+#include <parley/detail/sessions.hpp>
 #include <parley/detail/spawn.hpp>
 #include <parley/endpoint.hpp>
 #include <parley/lines.hpp>
@@ -52,30 +55,17 @@ class basic_listener {
   /// Listens on a local address; "" is all of them, IPv6 and IPv4 at once. A port of 0 is chosen by
   /// the system: see `endpoints()`. May be called again for more. Throws `std::system_error`.
   void listen(const std::string& address, unsigned short port) {
-    if (!address.empty()) return add(asio::ip::tcp::endpoint(resolve(address), port));
-    try {
-      add(asio::ip::tcp::endpoint(asio::ip::tcp::v6(), port));
-    } catch (const std::system_error& e) {
-      if (e.code() != asio::error::address_family_not_supported) throw;
-      add(asio::ip::tcp::endpoint(asio::ip::tcp::v4(), port));  // a system without IPv6
-    }
+    detail::spawn(state_->executor, accept_loop(state_, state_->doors.open(address, port)));
   }
 
   /// Listens on a Unix socket. A file left behind by a process that is gone is replaced; the own
   /// one is removed with the listener. Throws `std::system_error`.
   void listen_unix(const std::string& path) {
-    const asio::local::stream_protocol::endpoint at(path);
-    remove_stale(at);
-    add(at);
-    state_->paths.push_back(path);
+    detail::spawn(state_->executor, accept_loop(state_, state_->doors.open_unix(path)));
   }
 
   /// Where this listens, in the order of the calls.
-  [[nodiscard]] std::vector<endpoint> endpoints() const {
-    std::vector<endpoint> all;
-    for (const auto& a : state_->acceptors) all.push_back(a->local_endpoint());
-    return all;
-  }
+  [[nodiscard]] std::vector<endpoint> endpoints() const { return state_->doors.endpoints(); }
 
   /// Completes with the next peer whose greeting was good. Throws `operation_aborted` once the
   /// listener is closed.
@@ -88,91 +78,51 @@ class basic_listener {
     co_return next;
   }
 
-  /// Stops listening; peers that were not handed out are aborted.
+  /// Stops listening; peers that were not handed out are aborted. Conversations go on, but none
+  /// whose connection breaks can come back any more.
   void close() {
     const auto self = state_;
     self->open = false;
-    std::error_code ignored;  // what cannot be closed or removed is no use to anybody
-    for (const auto& a : self->acceptors) a->close(ignored);
-    for (const auto& path : self->paths) ::unlink(path.c_str());
-    self->paths.clear();
+    self->doors.close();
     self->ready.clear();
-    for (auto* at = self->callers.next; at != &self->callers; at = at->next)
-      static_cast<waiting*>(at)->deadline.cancel();
+    self->callers.drop_all();
+    if constexpr (resumable) self->sessions.each([](carrier& c) { c.hurry(); });
     self->changed.notify();
   }
 
  private:
-  static constexpr bool greets =
-      requires(Protocol p, const frame::hello& h) { p.accept(h, typename Protocol::time_point{}); };
+  using carrier = typename peer_type::carrier_type;
+  static constexpr bool resumable = Protocol::resumable;
+  struct nothing {
+    explicit nothing(std::chrono::milliseconds) noexcept {}
+  };
 
   struct state {
-    state(const asio::any_io_executor& e, options o) : executor(e), changed(e) {
-      validate(o);
-      settings = std::make_shared<const options>(std::move(o));
-    }
+    state(const asio::any_io_executor& e, options o)
+        : executor(e),
+          settings(std::make_shared<const options>((validate(o), std::move(o)))),
+          doors(e),
+          callers(e, *settings),
+          sessions(settings->resume_for),
+          changed(e) {}
     asio::any_io_executor executor;
     std::shared_ptr<const options> settings;
-    std::vector<std::unique_ptr<any_acceptor>> acceptors;
-    std::vector<std::string> paths;
+    detail::doors doors;
+    detail::callers callers;
+    std::conditional_t<resumable, detail::sessions<carrier>, nothing> sessions;
     std::deque<peer_type> ready;
     detail::wakeup changed;
-    detail::ring_link callers;   ///< their `waiting`
-    std::size_t peers = 0;       ///< conversations whose loops run
-    std::size_t handshakes = 0;  ///< callers who are being greeted or sent away
+    std::size_t peers = 0;  ///< conversations that have not ended
     bool open = true;
 
     void turned_away(std::error_code why, const std::string& who) const {
-      if (settings->on_event) settings->on_event({event::kind::turned_away, why, who, 0});
+      if (!settings->on_event) return;
+      settings->on_event({.what = event::kind::turned_away, .reason = why, .detail = who});
     }
   };
   using shared = std::shared_ptr<state>;
 
-  /// A caller who is being greeted or sent away: until the deadline, or until the listener closes.
-  struct waiting : detail::ring_link {
-    explicit waiting(state& s) : deadline(s.executor, s.settings->handshake_timeout) {
-      join(s.callers);
-    }
-    asio::steady_timer deadline;
-  };
-
-  static asio::ip::address resolve(const std::string& address) {
-    std::error_code not_numeric;
-    if (const auto a = asio::ip::make_address(address, not_numeric); !not_numeric) return a;
-    asio::io_context local;
-    asio::ip::tcp::resolver resolver(local);
-    return resolver.resolve(address, "", asio::ip::tcp::resolver::passive)
-        .begin()
-        ->endpoint()
-        .address();
-  }
-
-  static void remove_stale(const asio::local::stream_protocol::endpoint& at) {
-    struct stat found;  // a file that is no socket refuses a connection too: it is not ours
-    if (::lstat(at.path().c_str(), &found) != 0 || !S_ISSOCK(found.st_mode)) return;
-    asio::io_context local;
-    asio::local::stream_protocol::socket probe(local);
-    std::error_code ec;
-    probe.connect(at, ec);
-    if (ec == asio::error::connection_refused) ::unlink(at.path().c_str());
-  }
-
-  template <typename Endpoint>
-  void add(const Endpoint& at) {
-    auto a = std::make_unique<any_acceptor>(state_->executor);
-    a->open(endpoint(at).protocol());
-    if constexpr (std::same_as<Endpoint, asio::ip::tcp::endpoint>) {
-      a->set_option(asio::socket_base::reuse_address(true));
-      if (at.address().is_v6()) {
-        std::error_code only_v6;  // some systems cannot: then IPv6 alone is served
-        a->set_option(asio::ip::v6_only(!at.address().is_unspecified()), only_v6);
-      }
-    }
-    a->bind(at);
-    a->listen();
-    state_->acceptors.push_back(std::move(a));
-    detail::spawn(state_->executor, accept_loop(state_, *state_->acceptors.back()));
-  }
+  // --- callers ---------------------------------------------------------------------------------
 
   /// Whether the system has run out of something that others may give back.
   static bool exhausted(std::error_code ec) noexcept {
@@ -185,87 +135,116 @@ class basic_listener {
   static asio::awaitable<void> accept_loop(shared self, any_acceptor& from) {
     asio::steady_timer pause(self->executor);
     while (self->open) {
-      while (self->open && self->handshakes >= self->settings->max_handshakes)
-        co_await self->changed.wait();
       std::error_code ec;
-      any_socket caller = co_await from.async_accept(asio::redirect_error(asio::use_awaitable, ec));
+      any_socket s = co_await from.async_accept(asio::redirect_error(asio::use_awaitable, ec));
       if (!self->open) co_return;
-      if (exhausted(ec)) {
+      if (exhausted(ec) && !self->callers.drop_oldest_silent()) {
         // To try at once would spin: 2 million failures a second were measured.
         pause.expires_after(std::chrono::milliseconds(50));
         co_await pause.async_wait(asio::use_awaitable);
       }
       if (ec) continue;  // or the caller is gone already (ECONNABORTED): the next may be there
-      ++self->handshakes;
-      detail::spawn(self->executor, greet(self, std::move(caller)));
+      detail::spawn(self->executor, greet(self, std::move(s)));
     }
   }
 
-  static asio::awaitable<void> greet(shared self, any_socket caller) {
-    waiting until(*self);
-    asio::steady_timer& deadline = until.deadline;
-    std::error_code gone;
-    const endpoint at = caller.remote_endpoint(gone);
-    const std::string who = gone ? "somebody" : to_string(at);
-    if constexpr (greets) {
+  static asio::awaitable<void> greet(shared self, any_socket s) {
+    detail::caller who(self->callers, std::move(s));
+    if constexpr (resumable) {
       detail::greeted said;
-      co_await detail::read_hello(caller, said, deadline);
-      if (self->open) co_await answer(self, std::move(caller), said, who, deadline);
-    } else if (self->open && self->peers >= self->settings->max_peers) {
-      self->turned_away(errc::refused_busy, who);
+      co_await detail::read_hello(who, said);
+      if (self->open) co_await answer(self, who, said);
+    } else if (self->peers >= self->settings->max_peers) {
+      self->turned_away(errc::refused_busy, who.who);
       const std::string busy = "parley: busy with another conversation\n";
-      co_await detail::say_last(caller, busy, deadline);
-    } else if (self->open) {
+      co_await detail::say_last(who, busy);
+    } else {
       auto c = std::make_shared<carrier>(self->executor, self->settings);
       c->protocol().accept(Clock::now());
-      begin(self, std::move(c), std::move(caller));
+      carry_on(self, std::move(c), std::move(who.socket), false);
     }
-    --self->handshakes;
-    self->changed.notify();
   }
 
-  using carrier = typename peer_type::carrier_type;
-
-  static asio::awaitable<void> answer(const shared& self, any_socket caller,
-                                      const detail::greeted& said, const std::string& who,
-                                      asio::steady_timer& deadline)
-    requires greets
+  static asio::awaitable<void> answer(const shared& self, detail::caller& who,
+                                      const detail::greeted& said)
+    requires resumable
   {
-    if (said.failed) self->turned_away(said.failed, who);
+    if (said.failed) self->turned_away(said.failed, who.who);
     if (said.failed && said.failed != errc::malformed_frame) co_return;
     frame::refusal r;
-    std::shared_ptr<carrier> c;
-    if (said.failed) {
-      r.reason = frame::refuse_reason::malformed;
-    } else if (said.hello.version_min > frame::protocol_version ||
-               said.hello.version_max < frame::protocol_version) {
-      r.reason = frame::refuse_reason::version;
-      r.text = "this side speaks parley/1";
-    } else if (!said.hello.fresh) {
-      r.reason = frame::refuse_reason::unknown_session;
-    } else if (self->peers >= self->settings->max_peers) {
-      r.reason = frame::refuse_reason::busy;
-    } else {
-      c = std::make_shared<carrier>(self->executor, self->settings, said.hello.session);
-      const auto refused = c->protocol().accept(said.hello, Clock::now());
-      if (!refused) co_return begin(self, std::move(c), std::move(caller));
-      r.reason = *refused;
+    if (!said.failed) {
+      const auto known = self->sessions.find(said.hello.session);
+      // The last connection may not have noticed yet that it is dead. Nothing that it still brings
+      // may come between the positions and the answer, so it has to be gone before.
+      while (known && known->attached() && !known->protocol().check(said.hello))
+        co_await known->fence();
+      if (!self->open || detail::has_hung_up(who.socket)) co_return;
+      const auto refused = admit(self, said.hello, who.socket);
+      if (!refused) co_return;
+      r = *refused;
+      self->turned_away(frame::to_errc(r.reason), who.who);
     }
-    if (!said.failed) self->turned_away(frame::to_errc(r.reason), who);
-    co_await detail::say_last(caller, frame::encode(r), deadline);
+    co_await detail::say_last(who, frame::encode(r));
   }
 
-  static void begin(const shared& self, std::shared_ptr<carrier> c, any_socket caller) {
-    ++self->peers;
+  /// Hands the caller's connection to the conversation that it goes on with, or to a new one; or
+  /// says why not.
+  static std::optional<frame::refusal> admit(const shared& self, const frame::hello& h,
+                                             any_socket& s) {
+    using frame::refusal;
+    using frame::refuse_reason;
+    if (h.version_min > frame::protocol_version || h.version_max < frame::protocol_version)
+      return refusal{.reason = refuse_reason::version, .text = "this side speaks parley/1"};
+    auto c = self->sessions.find(h.session);
+    const bool known = c != nullptr;
+    if (const auto over = self->sessions.over(h.session, Clock::now())) return over;
+    if (!known && h.welcomed != 0) return refusal{.reason = refuse_reason::unknown_session};
+    if (!known && self->peers >= self->settings->max_peers)
+      return refusal{.reason = refuse_reason::busy};
+    if (!known) c = std::make_shared<carrier>(self->executor, self->settings, h.session);
+    if (c->ended()) return refusal{refuse_reason::ended, c->protocol().released(), {}};
+    if (const auto bad = c->protocol().accept(h, Clock::now()))
+      return refusal{*bad, c->protocol().released(), {}};
+    if (!known) self->sessions.add(c);
+    carry_on(self, std::move(c), std::move(s), known);
+    return std::nullopt;
+  }
+
+  // --- conversations ---------------------------------------------------------------------------
+
+  /// A connection begins, the first one of `c` or not.
+  static void carry_on(const shared& self, std::shared_ptr<carrier> c, any_socket s, bool known) {
     c->next_attempt();
-    self->ready.emplace_back(c);
-    detail::spawn(self->executor, carry(self, std::move(c), std::move(caller)));
+    c->attach(std::move(s));
+    detail::spawn(self->executor, carry(self, c));
+    if (known) return;
+    ++self->peers;
+    self->ready.emplace_back(std::move(c));
     self->changed.notify();
   }
 
-  static asio::awaitable<void> carry(shared self, std::shared_ptr<carrier> c, any_socket caller) {
-    co_await c->run(std::move(caller));
+  static asio::awaitable<void> carry(shared self, std::shared_ptr<carrier> c) {
+    const auto why = co_await c->run();
+    const auto patience = self->settings->resume_for;
+    std::error_code late;
+    if (!is_over(*self, *c, why)) {
+      c->tell({.what = event::kind::lost, .reason = why, .delay = patience});
+      const auto until = Clock::now() + patience;
+      while (self->open && !c->ended() && Clock::now() < until) {
+        const bool back = co_await c->unattended(until - Clock::now());
+        if (back) co_return;
+      }
+      if (self->open) late = errc::not_back;
+    }
+    c->end(c->protocol().settled() ? std::error_code{} : late ? late : why);
+    if constexpr (resumable) self->sessions.bury(*c, Clock::now());
     --self->peers;
+  }
+
+  /// Whether no further connection can carry on a conversation whose last one ended with `why`.
+  static bool is_over(const state& self, carrier& c, std::error_code why) {
+    return !resumable || !self.open || self.settings->resume_for.count() == 0 || c.ended() ||
+           !why || is_final(why) || c.protocol().settled();
   }
 
   shared state_;

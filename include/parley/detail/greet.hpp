@@ -1,12 +1,12 @@
 #pragma once
 
 #include <array>
-#include <chrono>
 #include <string>
 #include <string_view>
 #include <system_error>
 
 #include <parley/detail/asio.hpp>
+#include <parley/detail/callers.hpp>
 #include <parley/endpoint.hpp>
 #include <parley/error.hpp>
 #include <parley/frame.hpp>
@@ -37,53 +37,65 @@ struct greeted {
   return bytes.size() > size ? make_error_code(errc::unexpected_frame) : std::error_code{};
 }
 
-/// Reads a caller's hello into `out`; completes with it, with an error, or when it is cancelled.
-inline asio::awaitable<void> read_hello(any_socket& s, greeted& out) {
+/// Whether the caller has hung up; what it has sent does not matter.
+[[nodiscard]] inline bool has_hung_up(any_socket& s) {
+  char next = 0;
+  std::error_code ec;
+  s.non_blocking(true, ec);
+  s.receive(asio::buffer(&next, 1), asio::socket_base::message_peek, ec);
+  return ec && ec != asio::error::would_block && ec != asio::error::try_again;
+}
+
+/// Reads a caller's hello into `out`; completes with it, with an error, or when it is dropped.
+inline asio::awaitable<void> read_hello_of(caller& c, greeted& out) {
   std::size_t have = 0;
   std::size_t size = out.bytes.size();
   while (have < size) {
     std::error_code ec;
-    have +=
-        co_await s.async_read_some(asio::buffer(out.bytes.data() + have, out.bytes.size() - have),
-                                   asio::redirect_error(asio::use_awaitable, ec));
+    have += co_await c.socket.async_read_some(
+        asio::buffer(out.bytes.data() + have, out.bytes.size() - have),
+        asio::redirect_error(asio::use_awaitable, ec));
     out.failed = check_hello({out.bytes.data(), have}, size);
     if (out.failed) co_return;
     if (ec) {
       out.failed = ec == asio::error::eof ? make_error_code(errc::no_greeting) : ec;
       co_return;
     }
+    if (have < size) c.enter(caller::stage::greeting);
   }
   const std::string_view body(out.bytes.data() + frame::header_size, size - frame::header_size);
   if (const auto bad = frame::decode(body, out.hello)) out.failed = *bad;
 }
 
-/// The same, with an absolute deadline: `handshake_timeout`.
-inline asio::awaitable<void> read_hello(any_socket& s, greeted& out, asio::steady_timer& deadline) {
+/// The same, until the caller's deadline.
+inline asio::awaitable<void> read_hello(caller& c, greeted& out) {
   using namespace asio::experimental::awaitable_operators;
   std::error_code waited;
-  co_await (read_hello(s, out) ||
-            deadline.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
+  co_await (read_hello_of(c, out) ||
+            c.deadline.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
   if (!waited) out.failed = errc::handshake_timeout;
 }
 
 /// Says `last` to a caller who is sent away, and lets it read that before the connection closes.
-inline asio::awaitable<void> say_last(any_socket& s, std::string last) {
+inline asio::awaitable<void> say_last_to(caller& c, std::string last) {
   std::error_code ec;  // the caller may be gone: then nobody has to be told
-  s.non_blocking(true, ec);
+  c.socket.non_blocking(true, ec);
   // At most a frame, on a fresh connection: the stream takes it at once or the caller goes without.
-  s.write_some(asio::buffer(last), ec);
-  s.shutdown(asio::socket_base::shutdown_send, ec);
+  c.socket.write_some(asio::buffer(last), ec);
+  c.socket.shutdown(asio::socket_base::shutdown_send, ec);
   std::array<char, 512> rest;
   while (!ec)
-    co_await s.async_read_some(asio::buffer(rest), asio::redirect_error(asio::use_awaitable, ec));
+    co_await c.socket.async_read_some(asio::buffer(rest),
+                                      asio::redirect_error(asio::use_awaitable, ec));
 }
 
-inline asio::awaitable<void> say_last(any_socket& s, std::string last,
-                                      asio::steady_timer& deadline) {
+/// The same, until the caller's deadline.
+inline asio::awaitable<void> say_last(caller& c, std::string last) {
   using namespace asio::experimental::awaitable_operators;
   std::error_code waited;
-  co_await (say_last(s, std::move(last)) ||
-            deadline.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
+  c.enter(caller::stage::leaving);
+  co_await (say_last_to(c, std::move(last)) ||
+            c.deadline.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
 }
 
 }  // namespace parley::detail

@@ -1,0 +1,146 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <parley/detail/asio.hpp>
+#include <parley/detail/wakeup.hpp>
+#include <parley/endpoint.hpp>
+#include <parley/options.hpp>
+
+namespace parley::detail {
+
+class callers;
+
+/// A connection that was accepted and has not become a conversation, and the time it is given.
+///
+/// Used on one executor; `callers` must outlive it.
+struct caller {
+  enum class stage { silent, greeting, leaving };
+
+  inline caller(callers& among, any_socket s);
+  caller(const caller&) = delete;
+  caller& operator=(const caller&) = delete;
+  inline ~caller();
+
+  /// The first bytes have come, or the last ones are on their way.
+  inline void enter(stage next);
+
+  /// Ends whatever this side does with it.
+  void drop() {
+    std::error_code ignored;  // closed already: then there is nothing left to end
+    socket.close(ignored);
+    deadline.cancel();
+  }
+
+  any_socket socket;
+  asio::steady_timer deadline;  ///< absolute, for all of the greeting
+  std::string who;              ///< for people
+  std::string host;             ///< the same for all callers from one IP address; else empty
+
+ private:
+  friend class callers;
+  struct link : ring_link {
+    explicit link(caller& c) noexcept : owner(c) {}
+    caller& owner;
+  };
+  callers& among_;
+  stage stage_ = stage::silent;
+  link link_{*this};
+};
+
+/// Those who wait at a listener's door, and how many of them it puts up with: where there are too
+/// many of a kind the oldest goes. Who greets at once, as honest callers do, is never among them.
+class callers {
+ public:
+  callers(asio::any_io_executor e, const options& o) : executor_(std::move(e)), options_(o) {}
+
+  /// Sends the oldest one away who has not said anything. False: there is none.
+  bool drop_oldest_silent() { return drop_oldest(silent_); }
+
+  void drop_all() {
+    for (group* g : {&silent_, &greeting_, &leaving_})
+      while (drop_oldest(*g)) {
+      }
+  }
+
+ private:
+  friend struct caller;
+  struct group {
+    ring_link all;
+    std::size_t size = 0;
+  };
+
+  static caller& at(ring_link& l) noexcept { return static_cast<caller::link&>(l).owner; }
+
+  bool drop_oldest(group& g) {
+    if (g.all.alone()) return false;
+    drop(at(*g.all.next), g);
+    return true;
+  }
+
+  static void drop(caller& c, group& g) {
+    leave(c, g);
+    c.drop();
+  }
+
+  static void leave(caller& c, group& g) noexcept {
+    if (c.link_.alone()) return;
+    c.link_.leave();
+    --g.size;
+  }
+
+  [[nodiscard]] group& of(caller::stage s) noexcept {
+    if (s == caller::stage::silent) return silent_;
+    return s == caller::stage::greeting ? greeting_ : leaving_;
+  }
+
+  void join(caller& c) {
+    group& g = of(c.stage_);
+    if (c.stage_ != caller::stage::silent) make_room_for(c.host, g);
+    while (g.size >= (&g == &silent_ ? options_.max_silent : options_.max_handshakes))
+      drop_oldest(g);
+    c.link_.join(g.all);
+    ++g.size;
+  }
+
+  /// One address has so many places, and its own oldest one makes room.
+  void make_room_for(const std::string& host, group& g) {
+    if (host.empty()) return;
+    std::size_t count = 0;
+    caller* oldest = nullptr;
+    for (ring_link* l = g.all.next; l != &g.all; l = l->next) {
+      if (at(*l).host != host) continue;
+      if (count++ == 0) oldest = &at(*l);
+    }
+    if (count >= options_.max_per_address) drop(*oldest, g);
+  }
+
+  asio::any_io_executor executor_;
+  const options& options_;
+  group silent_, greeting_, leaving_;
+};
+
+inline caller::caller(callers& among, any_socket s)
+    : socket(std::move(s)),
+      deadline(among.executor_, among.options_.handshake_timeout),
+      among_(among) {
+  std::error_code gone;
+  const endpoint at = socket.remote_endpoint(gone);
+  who = gone ? "somebody" : to_string(at);
+  if (!gone && is_ip(at)) host = who.substr(0, who.rfind(':'));
+  among_.join(*this);
+}
+
+inline caller::~caller() { callers::leave(*this, among_.of(stage_)); }
+
+inline void caller::enter(stage next) {
+  if (next == stage_ || link_.alone()) return;
+  callers::leave(*this, among_.of(stage_));
+  stage_ = next;
+  among_.join(*this);
+}
+
+}  // namespace parley::detail
