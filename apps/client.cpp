@@ -2,8 +2,11 @@
 
 #include <unistd.h>
 
+#include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -26,6 +29,20 @@ using chat::exit_status;
 
 struct client_settings : chat::settings {
   chat::address server;
+  std::string wait;  ///< seconds; empty: not at all
+
+  /// How long to go on trying until there is a server.
+  [[nodiscard]] std::chrono::milliseconds wait_for() const {
+    if (wait.empty()) return std::chrono::milliseconds(0);
+    if (wait == forever) return std::chrono::hours(24 * 365);
+    double seconds = -1;
+    const auto end = wait.data() + wait.size();
+    const auto [at, bad] = std::from_chars(wait.data(), end, seconds);
+    chat::check_seconds("--wait", bad == std::errc() && at == end ? seconds : -1);
+    return milliseconds_of(seconds);
+  }
+
+  static constexpr std::string_view forever = "true";  // as CLI11 says of a flag alone
 };
 
 /// Asks the person at the terminal which server to join, where there is a person.
@@ -44,7 +61,9 @@ template <typename Protocol>
 asio::awaitable<exit_status> join(chat::console& here, const client_settings& s) {
   here.show().connecting(s.server);
   std::error_code why;
-  auto peer = co_await chat::dial<Protocol>(s.server, here.leaving, here.peer_options(s), why);
+  auto options = here.peer_options(s);
+  options.wait_for = s.wait_for();
+  auto peer = co_await chat::dial<Protocol>(s.server, here.leaving, options, why);
   if (!peer) {
     const std::string where = parley::printable(to_string(s.server));
     here.show().error("cannot join " + where + ": " + chat::explain_no_connection(why));
@@ -75,8 +94,11 @@ exit_status client_program(int argc, char** argv) {
       ->type_name("");
   const auto* const port =
       app.add_option("--port", s.port, "port of the server (default: 7117)")->type_name("N");
+  app.add_flag("--wait", s.wait, "wait for a server that is not there yet or busy")
+      ->type_name("[=SECONDS]");
   chat::declare(app, s);
   if (!chat::parse(app, s, argc, argv)) return exit_status::delivered;
+  (void)s.wait_for();
   if (s.port == 0) throw chat::usage_error("--port: a server's port is 1 to 65535");
   if (host.empty()) host = ask_for_server();
   s.server = chat::parse_address(host, s.port);

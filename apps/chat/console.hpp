@@ -7,7 +7,6 @@
 
 #include <parley/detail/asio.hpp>
 #include <parley/options.hpp>
-#include <parley/printable.hpp>
 
 #include "departure.hpp"
 #include "input.hpp"
@@ -54,11 +53,9 @@ class console {
     // Weak: a caller may still be on the way out when this side has closed its eyes.
     o.on_event = [weak = std::weak_ptr<view>(view_)](const parley::event& e) {
       const auto v = weak.lock();
-      if (v && e.what == parley::event::kind::turned_away)
-        v->error("turned away " + parley::printable(e.detail) + ": " + reason_text(e.reason));
-      if (v && e.what == parley::event::kind::rejected)
-        v->error("a line from the peer was left out: " + reason_text(e.reason));
+      if (v) v->happened(e);
     };
+    o.resume_for = s.resume_for();
     return o;
   }
 

@@ -57,10 +57,12 @@ class conversation {
     show().connected(them_);
     peer_.ping();  // so that there is a round trip to tell of, however short the conversation is
     here_.in.resume();
-    here_.leaving.whenever([this] {
-      show().leaving();
-      leave();
-    });
+    here_.leaving.whenever(
+        [this] {
+          show().leaving();
+          leave();
+        },
+        [this] { peer_.abort(); });
     co_await (talk() && listen() && watch() && keep_time());
     const outcome o = co_await account();
     show().statistics(peer_.statistics());
@@ -167,8 +169,11 @@ class conversation {
   asio::awaitable<void> obey(std::string_view line) {
     const saying s = co_await typist_.obey(line, them_);
     if (s.text.empty()) co_return;
+    peer_.hurry();  // who has something to say wants the connection back now
     if (const auto ec = co_await say(s.text, s.tag))
       show().error("that was not sent: " + reason_text(ec));
+    else
+      typist_.said(s.text);
   }
 
   /// Completes when `text` is queued, or cannot be.

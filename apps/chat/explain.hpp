@@ -47,6 +47,14 @@ namespace chat {
   return text;
 }
 
+/// Why a conversation did not go on, and what may have happened.
+[[nodiscard]] inline std::string explain_loss(std::error_code why) {
+  if (why == parley::errc::refused_unknown_session) return reason_text(why) + "; was it restarted?";
+  if (why == parley::errc::refused_stale_attempt)
+    return reason_text(why) + "; does a copy of this program run?";
+  return reason_text(why);
+}
+
 /// Why a server cannot listen, and what may help.
 [[nodiscard]] inline std::string explain_no_listening(std::error_code why) {
   auto text = reason_text(why);

@@ -54,6 +54,21 @@ class json_view final : public view {
     j["address"] = to_string(to);
     emit(j);
   }
+  void away(std::error_code reason, std::chrono::milliseconds delay, bool dials,
+            bool again) override {
+    if (!again) view::away(reason, delay, dials, again);
+    auto j = event(again ? "failed" : "lost");
+    j["reason"] = reason_text(reason);
+    j[dials ? "retry_ms" : "wait_ms"] = delay.count();
+    emit(j);
+  }
+  void resumed(std::chrono::nanoseconds after, std::uint64_t again) override {
+    view::resumed(after, again);
+    auto j = event("resumed");
+    j["away_ms"] = std::chrono::duration_cast<std::chrono::milliseconds>(after).count();
+    j["again"] = again;
+    emit(j);
+  }
   void connected(const person& p) override { emit(with(event("connected"), p)); }
   void renamed(const person&, std::string_view) override {}  // the message itself says it
   void delivered(std::uint64_t upto, std::uint64_t pending) override {
@@ -77,8 +92,8 @@ class json_view final : public view {
     emit(j);
   }
   void over(const person& p, const outcome& o) override {
-    auto j = with(event(o.lost ? "lost" : "ended"), p);
-    if (o.lost) j["reason"] = reason_text(o.lost);
+    auto j = with(event("ended"), p);
+    if (o.lost) j["reason"] = explain_loss(o.lost);
     j["undelivered"] = o.undelivered;
     j["unsent"] = o.unsent;
     j["at_least"] = o.at_least;
@@ -94,6 +109,8 @@ class json_view final : public view {
   }
 
  private:
+  [[nodiscard]] bool tells_everything() const noexcept override { return true; }
+
   using object = nlohmann::ordered_json;
 
   [[nodiscard]] static object event(const char* name) {

@@ -85,6 +85,9 @@ class screen final : public view {
     if (style_.escapes) put(err(), "\x1b[H\x1b[2J");
   }
 
+ protected:
+  void notice(const std::string& text) override { note(text); }
+
  private:
   static constexpr std::string_view bold = "\x1b[1m", dim = "\x1b[2m", red = "\x1b[31m";
 

@@ -24,13 +24,21 @@ struct settings {
   std::string name;
   std::string color = "auto";
   double linger_seconds = -1;  ///< negative: without limit
+  double resume_seconds = 600;
   bool plain = false;
   bool json = false;
 
   [[nodiscard]] std::optional<std::chrono::milliseconds> linger() const {
     if (linger_seconds < 0) return std::nullopt;
+    return milliseconds_of(linger_seconds);
+  }
+  [[nodiscard]] std::chrono::milliseconds resume_for() const {
+    return milliseconds_of(resume_seconds);
+  }
+
+  [[nodiscard]] static std::chrono::milliseconds milliseconds_of(double seconds) {
     return std::chrono::duration_cast<std::chrono::milliseconds>(
-        std::chrono::duration<double>(linger_seconds));
+        std::chrono::duration<double>(seconds));
   }
 };
 
@@ -44,9 +52,17 @@ inline void declare(CLI::App& app, settings& s) {
   app.add_option("--linger", s.linger_seconds,
                  "how long to listen on when all input is delivered (default: no limit)")
       ->type_name("SECONDS");
+  app.add_option("--resume-for", s.resume_seconds,
+                 "how long to wait for a lost connection to come back (default: 600)")
+      ->type_name("SECONDS");
   app.add_option("--color", s.color, "whether a terminal shows colors (default: auto)")
       ->type_name("WHEN")
       ->check(CLI::IsMember({"auto", "always", "never"}));
+}
+
+/// Throws `usage_error` if an option's value is no time.
+inline void check_seconds(const std::string& name, double value) {
+  if (!(value >= 0 && value < 1e9)) throw usage_error(name + " takes seconds, 0 or more");
 }
 
 /// Parses the command line. False: it asked for the help or the version, which was printed.
@@ -60,9 +76,8 @@ inline bool parse(CLI::App& app, const settings& s, int argc, const char* const*
   } catch (const CLI::ParseError& e) {
     throw usage_error(parley::printable(e.what()));
   }
-  if (app.get_option("--linger")->count() != 0 &&
-      !(s.linger_seconds >= 0 && s.linger_seconds < 1e9))
-    throw usage_error("--linger takes seconds, 0 or more");
+  if (app.get_option("--linger")->count() != 0) check_seconds("--linger", s.linger_seconds);
+  check_seconds("--resume-for", s.resume_seconds);
   if (s.name.size() > parley::max_name || !parley::is_utf8(s.name))
     throw usage_error("--name takes at most 64 bytes of UTF-8");
   return true;

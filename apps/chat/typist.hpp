@@ -9,6 +9,7 @@
 #include <parley/detail/asio.hpp>
 #include <parley/message.hpp>
 #include <parley/options.hpp>
+#include <parley/peer.hpp>
 #include <parley/printable.hpp>
 #include <parley/session.hpp>
 #include <parley/stats.hpp>
@@ -16,6 +17,7 @@
 
 #include "commands.hpp"
 #include "departure.hpp"
+#include "pending.hpp"
 #include "view.hpp"
 
 namespace chat {
@@ -52,6 +54,13 @@ class typist {
     if (t.what == command::name) co_return rename(t.rest);
     answer(t, them);
     co_return nothing;
+  }
+
+  /// That was queued just now: keeps it in mind for `/pending`, and marks it if nobody is there.
+  void said(std::string_view text) {
+    pending_.add(peer_.last_receipt().sequence, text, peer_.delivered_count());
+    if (peer_.state() == parley::state::away)
+      view_.note("queued until the peer is back: " + messages(peer_.statistics().unacknowledged));
   }
 
  private:
@@ -101,10 +110,8 @@ class typist {
     const auto s = peer_.statistics();
     if (t.what == command::quit) leaving_.ask();
     if (t.what == command::stats) view_.note(statistics_text(s));
-    if (t.what == command::pending && s.unacknowledged == 0) view_.note("everything is delivered");
-    if (t.what == command::pending && s.unacknowledged != 0)
-      view_.note(messages(s.unacknowledged) + " not delivered yet, " + std::to_string(s.unsent) +
-                 " of them not sent yet");
+    if (t.what == command::pending)
+      for (const auto& line : pending_.lines(s)) view_.note(line);
     if (t.what == command::peer)
       view_.note(them.who_and_where() + (framed ? ", parley/1" : ", plain lines") +
                  ", not encrypted");
@@ -114,6 +121,7 @@ class typist {
   view& view_;
   departure& leaving_;
   std::string name_;
+  pending pending_;
 };
 
 }  // namespace chat

@@ -59,6 +59,17 @@ struct person {
   return std::to_string(us / 1000) + "." + std::string(3 - fraction.size(), '0') + fraction + " ms";
 }
 
+/// "0.4 s", "12 s", "10 min": as exact as anybody needs.
+[[nodiscard]] inline std::string duration_text(std::chrono::nanoseconds t) {
+  constexpr int ten = 10, minute = 60;
+  const auto tenths = std::chrono::round<std::chrono::milliseconds>(t).count() / 100;
+  if (tenths < ten * ten)
+    return std::to_string(tenths / ten) + "." + std::to_string(tenths % ten) + " s";
+  const auto seconds = tenths / ten;
+  return seconds < 2 * minute ? std::to_string(seconds) + " s"
+                              : std::to_string(seconds / minute) + " min";
+}
+
 [[nodiscard]] inline std::string statistics_text(const parley::stats& s) {
   std::string text = "sent " + messages(s.messages_sent) + " (" + std::to_string(s.bytes_sent) +
                      " bytes), received " + messages(s.messages_received) + " (" +
@@ -115,6 +126,39 @@ class view {
            parley::printable(to_string(a, default_port)));
   }
   virtual void connecting(const address&) {}
+
+  /// What the library tells.
+  void happened(const parley::event& e) {
+    using kind = parley::event::kind;
+    switch (e.what) {
+      case kind::turned_away:
+        error("turned away " + parley::printable(e.detail) + ": " + reason_text(e.reason));
+        break;
+      case kind::rejected:
+        error("a line from the peer was left out: " + reason_text(e.reason));
+        break;
+      case kind::connecting: dials_ = true; break;
+      case kind::connected: begun_ = true; break;
+      case kind::lost:
+        lost_at_ = clock::now();
+        tell_absence(e, true);
+        break;
+      case kind::failed: tell_absence(e, false); break;
+      case kind::resumed: resumed(clock::now() - lost_at_, e.again); break;
+      default: break;
+    }
+  }
+  /// The connection is gone and the conversation waits; or, `again`, one more attempt has failed.
+  /// `dials`: this side makes the next one, after `delay`; otherwise it waits as long as that.
+  virtual void away(std::error_code reason, std::chrono::milliseconds delay, bool dials,
+                    bool again) {
+    notice(away_text(reason, delay, dials, again));
+  }
+  /// `again` messages are sent again, for the peer has not had them.
+  virtual void resumed(std::chrono::nanoseconds after, std::uint64_t again) {
+    notice("back after " + duration_text(after) +
+           (again == 0 ? "" : ", " + messages(again) + " sent again"));
+  }
   virtual void connected(const person& p) { line("connected to " + p.who_and_where()); }
   virtual void renamed(const person& p, std::string_view name) {
     line(p.who() + " is now called " + parley::printable(name));
@@ -125,7 +169,7 @@ class view {
   virtual void statistics(const parley::stats& s) { line(statistics_text(s)); }
   virtual void over(const person& p, const outcome& o) {
     if (o.lost)
-      error("the connection to " + p.who_and_where() + " was lost: " + reason_text(o.lost) + "; " +
+      error("the connection to " + p.who_and_where() + " was lost: " + explain_loss(o.lost) + "; " +
             undelivered_text(o));
     else if (o.undelivered != 0)
       error("the conversation with " + p.who_and_where() + " has ended; " + undelivered_text(o));
@@ -143,6 +187,9 @@ class view {
   virtual void clear() {}
 
  protected:
+  /// Tells something that is neither an answer nor an error.
+  virtual void notice(const std::string& text) { line(text); }
+
   /// Puts a line on stderr.
   void line(std::string_view text) { put(err_, program_ + ": " + std::string(text) + "\n"); }
 
@@ -165,11 +212,41 @@ class view {
   [[nodiscard]] output& err() noexcept { return err_; }
 
  private:
+  using clock = std::chrono::steady_clock;
+
+  [[nodiscard]] std::string away_text(std::error_code reason, std::chrono::milliseconds delay,
+                                      bool dials, bool again) const {
+    const std::string why = " (" + reason_text(reason) + "), ";
+    if (!dials)
+      return "lost" + why + "waiting " + duration_text(delay) + " for the peer to come back";
+    return (!again   ? "lost"
+            : begun_ ? "still away"
+                     : "no answer yet") +
+           why + (delay.count() == 0 ? "trying again" : "trying again in " + duration_text(delay));
+  }
+
+  /// A person is told of failed attempts when the reason changes, and now and then.
+  void tell_absence(const parley::event& e, bool first) {
+    constexpr std::chrono::seconds now_and_then{30};
+    const auto now = clock::now();
+    const bool news = first || e.reason != told_ || now - told_at_ >= now_and_then;
+    if (news) told_ = e.reason;
+    if (news) told_at_ = now;
+    if (news || tells_everything()) away(e.reason, e.delay, dials_, !first);
+  }
+
+  [[nodiscard]] virtual bool tells_everything() const noexcept { return false; }
+
   std::string program_;
   output& out_;
   output& err_;
   bool safe_;
   std::uint64_t left_out_ = 0;
+  bool dials_ = false;  ///< this side makes the connections
+  bool begun_ = false;  ///< there was one
+  clock::time_point lost_at_{};
+  clock::time_point told_at_{};
+  std::error_code told_;  ///< why the last failed attempt told of had failed
 };
 
 }  // namespace chat
