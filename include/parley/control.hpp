@@ -24,10 +24,19 @@ class control {
     bytes_ = std::move(greeting);
     written_ = 0;
     told_ = telling_ = 0;
+    parted_ = false;
   }
 
-  /// A frame to be written ahead of all that is owed; nothing may be being written.
-  void put(std::string frame) { bytes_ = std::move(frame); }
+  /// Adds this side's last word, which acknowledges everything before `released`.
+  void part(std::uint64_t released) {
+    telling_ = released;
+    bytes_ += frame::encode(frame::refusal{frame::refuse_reason::ended, released, {}});
+    parted_ = true;
+  }
+  /// The peer has said its last word.
+  void peer_parted() noexcept { parted_ = true; }
+  /// Whether a last word was said on this connection.
+  [[nodiscard]] bool parted() const noexcept { return parted_; }
 
   /// Whether nothing is left to write: only then may more be owed and encoded.
   [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }
@@ -67,6 +76,7 @@ class control {
   std::size_t written_ = 0;
   std::uint64_t telling_ = 0;  ///< the position told in `bytes_`
   std::uint64_t told_ = 0;
+  bool parted_ = false;
 };
 
 }  // namespace parley

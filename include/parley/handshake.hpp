@@ -64,6 +64,7 @@ class handshake {
 
   /// As the listener: takes a hello that was checked. After that `welcome` is owed.
   void accept(const frame::hello& h) {
+    listens_ = true;
     attempt_ = h.attempt;
     adopt(h);
   }
@@ -103,6 +104,9 @@ class handshake {
 
   /// The first sequence number that the peer had not received when it greeted.
   [[nodiscard]] std::uint64_t peer_next() const noexcept { return peer_next_; }
+
+  /// Whether this side is the listener.
+  [[nodiscard]] bool listens() const noexcept { return listens_; }
 
   [[nodiscard]] const frame::session_id& id() const noexcept { return id_; }
   [[nodiscard]] std::uint32_t attempt() const noexcept { return attempt_; }
@@ -171,6 +175,7 @@ class handshake {
   std::uint32_t attempt_ = 0;
   std::uint32_t welcomed_ = 0;  ///< as the dialer: the last attempt that was
   time_point due_{};
+  bool listens_ = false;
   bool done_ = false;  ///< on this connection
   bool ever_ = false;  ///< on any connection of this session
 };

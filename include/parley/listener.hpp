@@ -244,7 +244,7 @@ class basic_listener {
   /// Whether no further connection can carry on a conversation whose last one ended with `why`.
   static bool is_over(const state& self, carrier& c, std::error_code why) {
     return !resumable || !self.open || self.settings->resume_for.count() == 0 || c.ended() ||
-           !why || is_final(why) || c.protocol().settled();
+           !why || is_final(why) || c.protocol().complete();
   }
 
   shared state_;

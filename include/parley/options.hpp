@@ -91,8 +91,9 @@ inline void validate(const options& o) {
   demand(o.connect_timeout.count() > 0 && o.handshake_timeout.count() > 0 &&
              o.goodbye_timeout.count() > 0,
          "times must be positive");
-  demand(o.resume_for.count() >= 0 && o.wait_for.count() >= 0 && o.retry_most.count() >= 0,
-         "times must not be negative");
+  constexpr std::chrono::hours longest{24 * 365 * 10};  // to add it to now must not overflow
+  for (const auto time : {o.resume_for, o.wait_for, o.retry_most})
+    demand(time.count() >= 0 && time <= longest, "times must be 0 to ten years");
   demand(o.max_peers > 0 && o.max_silent > 0 && o.max_handshakes > 0 && o.max_per_address > 0,
          "a listener needs room for one peer");
 }

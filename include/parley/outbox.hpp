@@ -128,14 +128,19 @@ class outbox {
 
   // --- a new connection ------------------------------------------------------------------------
 
+  /// The connection has ended, and with it the write that may have been under way.
+  void abandon_batch() noexcept {
+    cursor_ = batch_;
+    free_acknowledged();
+  }
+
   /// A connection begins whose peer has received everything before `next`, which lies between
   /// `base()` and `unsent()`: writing goes on from there. Nothing may be being written any more.
   /// Returns how many frames will be written again.
   std::uint64_t rewind(std::uint64_t next) noexcept {
     const std::uint64_t before = batch_.sequence;
     assert(base() <= next && next <= before);
-    cursor_ = batch_;
-    free_acknowledged();
+    abandon_batch();
     batch_ = base_;
     advance(batch_, next);
     cursor_ = batch_;

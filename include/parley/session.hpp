@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -29,7 +28,7 @@ namespace parley {
 /// Knows no stream and no clock: whoever carries it reads into `prepare_read`, writes what
 /// `prepare_write` gives, and calls `tick` when `due` has come; `now` is steady time.
 /// A message is released, and with that acknowledged, when the program comes back for the next.
-/// Outlives its connections: each new one goes on where the peer's greeting says that it stands.
+/// Outlives its connections: each goes on where the peer's greeting says that it stands.
 ///
 ///   session dialer(options, id), listener(options, id);
 ///   dialer.dial(now);                    // now dialer owes a hello
@@ -40,10 +39,8 @@ class session {
  public:
   using time_point = std::chrono::steady_clock::time_point;
 
-  /// Reading never waits for the program: the window bounds what can come.
-  static constexpr bool reading_can_stop = false;
-  /// A conversation outlives its connection.
-  static constexpr bool resumable = true;
+  static constexpr bool reading_can_stop = false;  // the window bounds what can come
+  static constexpr bool resumable = true;          // a conversation outlives its connection
 
   session(const options& o, const frame::session_id& id)
       : handshake_(o, id), departures_(o.outbox), arrivals_(o.window) {}
@@ -72,14 +69,14 @@ class session {
   void detach() noexcept {
     handshake_.hang_up();
     arrivals_.rewind();
+    log().abandon_batch();
     trim();
   }
 
-  /// Owes the peer the word that this side ends the conversation at once. False: no frame can be
-  /// written now.
+  /// Owes the peer the word that this side ends it all at once. False: no frame can be written now.
   [[nodiscard]] bool abandon() {
     if (!connected() || !control_.empty() || !log().between_batches()) return false;
-    control_.put(frame::encode(frame::refusal{frame::refuse_reason::ended, released(), {}}));
+    control_.part(released());
     return true;
   }
 
@@ -98,19 +95,14 @@ class session {
 
   /// Whether `take` would find a message.
   [[nodiscard]] bool readable() const noexcept { return arrivals_.readable(); }
-
   /// Whether the peer has said goodbye and everything before it was taken.
   [[nodiscard]] bool at_end() const noexcept { return arrivals_.at_end(); }
-
   /// Says goodbye: nothing more can be queued, what is queued still goes out.
   void finish() { departures_.finish(); }
-
   /// Asks for a round trip; `statistics()` has its time when the answer is back.
   void ping() noexcept { heartbeat_.ask(); }
-
   /// The first sequence number that the peer's program is not known to be done with.
   [[nodiscard]] std::uint64_t acknowledged() const noexcept { return log().base(); }
-
   /// The number of the next message; so many have been queued.
   [[nodiscard]] std::uint64_t next_sequence() const noexcept { return departures_.next_sequence(); }
 
@@ -135,10 +127,8 @@ class session {
 
   /// Whether greetings have been exchanged.
   [[nodiscard]] bool connected() const noexcept { return handshake_.done(); }
-
   /// Where to read into; never empty: the window bounds what can come, so reading never stops.
   [[nodiscard]] std::span<char> prepare_read() { return arrivals_.prepare(); }
-
   /// `n` bytes, perhaps none, have been read. An error ends the connection.
   [[nodiscard]] std::error_code commit_read(std::size_t n, time_point now) {
     arrivals_.commit(n);
@@ -169,20 +159,21 @@ class session {
   /// Whether there is something to write now; an ack alone waits until it is due.
   [[nodiscard]] bool wants_write() const noexcept {
     if (!control_.empty()) return true;
-    return connected() && (heartbeat_.owes() || arrivals_.ack_urgent() ||
+    return connected() && (heartbeat_.owes() || arrivals_.ack_urgent() || owes_last_word() ||
                            log().writable(handshake_.peer_window()));
   }
 
   /// Whether what is owed cannot wait until the program has no more to take.
   [[nodiscard]] bool urgent() const noexcept { return arrivals_.ack_urgent(); }
-
   /// Whether as much is queued as one write takes, so that there is no use in waiting for more.
   [[nodiscard]] bool batch_is_full() const noexcept { return log().queued() >= chunk_size; }
 
   /// What to write now: the control frames owed, then a batch of the outbox.
   void prepare_write(gather& out, time_point now) {
-    if (connected() && control_.empty() && log().between_batches())
+    if (connected() && control_.empty() && log().between_batches()) {
       control_.encode(arrivals_, heartbeat_, now);
+      if (owes_last_word()) control_.part(released());
+    }
     out.add(control_.rest());
     if (connected()) log().prepare(out, handshake_.peer_window());
   }
@@ -193,12 +184,15 @@ class session {
     if (const std::size_t rest = n - control_.commit(n); rest != 0) log().commit(rest);
   }
 
-  /// Whether nothing will ever be written again: both goodbyes are said, and each is acknowledged.
+  /// Whether nothing will ever be written again: all is complete, and both sides know that.
   [[nodiscard]] bool output_done() const noexcept {
-    return departures_.over() && arrivals_.over() && control_.told() == arrivals_.released();
+    return complete() && control_.parted() && control_.empty() && control_.told() == released();
   }
 
-  /// Whether nothing of this conversation can be lost any more: only the peer may not know it yet.
+  /// Whether both goodbyes are said and everything is acknowledged that this side has said.
+  [[nodiscard]] bool complete() const noexcept { return departures_.over() && arrivals_.over(); }
+
+  /// The same, but that our own goodbye may not have come through: no message can be lost any more.
   [[nodiscard]] bool settled() const noexcept {
     return departures_.messages_over() && arrivals_.over();
   }
@@ -230,7 +224,7 @@ class session {
     ++stats_.connections;
   }
 
-  /// Called in a silence, ours or the peer's that pings: an idle conversation holds no memory.
+  /// Called in a silence, ours or the peer's: an idle conversation holds no memory.
   void trim() noexcept {
     arrivals_.bytes().trim();
     log().trim();
@@ -243,7 +237,9 @@ class session {
   /// The whole control frame at the front of what has begun.
   [[nodiscard]] std::error_code handle(const frame::header& h, time_point now) {
     const auto body = arrivals_.bytes().begun().substr(frame::header_size, h.length);
-    const auto ec = connected() ? obey(h, body, now) : answered(h, body, now);
+    const auto ec = h.is(frame::type::refuse) ? refused(body)
+                    : connected()             ? obey(h, body, now)
+                                              : welcomed(body, now);
     if (!ec) arrivals_.bytes().drop(h.size());
     return ec;
   }
@@ -252,7 +248,6 @@ class session {
                                      time_point now) {
     using frame::type;
     if (h.is_skippable()) return {};
-    if (h.is(type::refuse)) return refused(body);
     const auto number = frame::get<8>(body.data());
     if (h.is(type::bye)) return arrivals_.bye(number);
     if (h.is(type::ping)) heartbeat_.ping(number);
@@ -262,13 +257,15 @@ class session {
     return log().acknowledge(next) ? std::error_code{} : make_error_code(errc::bad_ack);
   }
 
-  /// The listener's answer to our hello.
-  [[nodiscard]] std::error_code answered(const frame::header& h, std::string_view body,
-                                         time_point now) {
-    if (h.is(frame::type::refuse)) return refused(body);
+  [[nodiscard]] std::error_code welcomed(std::string_view body, time_point now) {
     if (const auto bad = handshake_.welcomed(body, here())) return *bad;
     connect(now);
     return {};
+  }
+
+  /// The listener says when all is complete: the end of a stream alone may mean anything.
+  [[nodiscard]] bool owes_last_word() const noexcept {
+    return handshake_.listens() && complete() && !control_.parted();
   }
 
   /// The peer goes on with this no more; what it says besides is how far its program has come.
@@ -277,7 +274,10 @@ class session {
     if (const auto bad = frame::decode(body, r)) return *bad;
     (void)log().acknowledge(r.next);  // "not known" is beyond all that was sent
     const errc why = handshake_.refused(r);
-    return connected() ? errc::ended_by_peer : why;
+    if (!connected()) return why;
+    if (!complete() || handshake_.listens()) return errc::ended_by_peer;
+    control_.peer_parted();
+    return {};
   }
 
   [[nodiscard]] outbox& log() noexcept { return departures_.log(); }

@@ -274,7 +274,7 @@ class connection {
     if (output_ended_) return;
     output_ended_ = true;
     detail::end_output(stream_);
-    if (protocol_.settled()) linger_until_ = Clock::now() + linger;
+    if (protocol_.complete()) linger_until_ = Clock::now() + linger;
   }
 
   [[nodiscard]] time_point due() const { return std::min(protocol_.due(), linger_until_); }

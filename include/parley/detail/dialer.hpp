@@ -45,7 +45,7 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   /// Completes when the conversation has ended. Never throws.
   asio::awaitable<void> run() {
     const auto self = this->shared_from_this();
-    give_up_ = after(Clock::now(), settings().wait_for);
+    give_up_ = Clock::now() + settings().wait_for;
     while (!carrier_->ended()) {
       const auto begun = Clock::now();
       const auto before = moved();
@@ -90,12 +90,6 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   };
 
   [[nodiscard]] const options& settings() const noexcept { return carrier_->settings(); }
-
-  /// A moment that far away; what is as good as never must not overflow.
-  [[nodiscard]] static time_point after(time_point from, std::chrono::milliseconds d) {
-    constexpr std::chrono::hours never{24 * 365 * 10};
-    return from + std::min<std::chrono::milliseconds>(d, never);
-  }
 
   /// Grows with every message that is acknowledged or handed out.
   [[nodiscard]] std::uint64_t moved() const {
@@ -153,8 +147,8 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
     const bool settled = carrier_->protocol().settled();
     const auto patience = settled ? std::min(settings().goodbye_timeout, settings().resume_for)
                                   : settings().resume_for;
-    if (healthy || moved() != before || !was_carried_) give_up_ = after(now, patience);
-    if (settled) give_up_ = std::min(give_up_, after(now, patience));
+    if (healthy || moved() != before || !was_carried_) give_up_ = now + patience;
+    if (settled) give_up_ = std::min<time_point>(give_up_, now + patience);
     was_carried_ = true;
   }
 
