@@ -185,6 +185,7 @@ class process {
 
   [[nodiscard]] const std::string& output() const noexcept { return seen_out_; }
   [[nodiscard]] const std::string& errors() const noexcept { return seen_err_; }
+  [[nodiscard]] bool output_ended() const noexcept { return !out_; }
   [[nodiscard]] pid_t pid() const noexcept { return pid_; }
 
  private:
