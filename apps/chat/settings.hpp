@@ -62,7 +62,8 @@ inline void declare(CLI::App& app, settings& s) {
 
 /// Throws `usage_error` if an option's value is no time.
 inline void check_seconds(const std::string& name, double value) {
-  if (!(value >= 0 && value < 1e9)) throw usage_error(name + " takes seconds, 0 or more");
+  constexpr double most = 1e8;  // three years
+  if (!(value >= 0 && value < most)) throw usage_error(name + " takes seconds, 0 or more");
 }
 
 /// Parses the command line. False: it asked for the help or the version, which was printed.
