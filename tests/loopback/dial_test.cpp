@@ -1,8 +1,5 @@
 #include <parley/dial.hpp>
 
-#include <poll.h>
-#include <sys/socket.h>
-
 #include <asio/bind_cancellation_slot.hpp>
 #include <asio/cancellation_signal.hpp>
 #include <asio/io_context.hpp>
@@ -16,9 +13,9 @@
 #include <string>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include "support/loopback.hpp"
+#include "support/ports.hpp"
 #include "support/run.hpp"
 
 namespace {
@@ -30,6 +27,8 @@ using parley::errc;
 using parley::event;
 using parley::options;
 using parley::peer;
+using parley::test::closed_port;
+using parley::test::full_port;
 using parley::test::run;
 using parley::test::run_until;
 using parley::test::served;
@@ -56,47 +55,6 @@ asio::awaitable<peer> dial_unix(std::string path) {
   parley::unix_connector to{std::move(path)};
   return parley::dial(std::move(to));
 }
-
-/// A port that is taken and on which nobody listens.
-class closed_port {
- public:
-  explicit closed_port(asio::io_context& context)
-      : taken_(context, tcp::endpoint(asio::ip::address_v4::loopback(), 0)) {}
-  [[nodiscard]] unsigned short number() const { return taken_.local_endpoint().port(); }
-
- private:
-  tcp::socket taken_;
-};
-
-/// A port whose queue of callers is full, so that a connect gets no answer.
-class full_port {
- public:
-  explicit full_port(asio::io_context& context) : context_(context), acceptor_(context) {
-    acceptor_.open(tcp::v4());
-    acceptor_.bind(tcp::endpoint(asio::ip::address_v4::loopback(), 0));
-    acceptor_.listen(0);
-    while (is_answered())
-      if (callers_.size() > 32) SKIP("this machine takes more callers in than it was told to");
-  }
-  [[nodiscard]] unsigned short number() const { return acceptor_.local_endpoint().port(); }
-
- private:
-  /// Whether one more caller is let into the queue.
-  [[nodiscard]] bool is_answered() {
-    auto& s = callers_.emplace_back(context_);
-    s.open(tcp::v4());
-    s.native_non_blocking(true);
-    const auto at = acceptor_.local_endpoint();
-    const auto size = static_cast<socklen_t>(at.size());
-    if (::connect(s.native_handle(), at.data(), size) == 0) return true;
-    pollfd connected{s.native_handle(), POLLOUT, 0};
-    return ::poll(&connected, 1, 20) == 1;  // on loopback an answer takes microseconds
-  }
-
-  asio::io_context& context_;
-  tcp::acceptor acceptor_;
-  std::vector<tcp::socket> callers_;
-};
 
 /// Takes callers in and says nothing.
 struct silent_server {
