@@ -229,7 +229,9 @@ class view {
   void tell_absence(const parley::event& e, bool first) {
     constexpr std::chrono::seconds now_and_then{30};
     const auto now = clock::now();
-    const bool news = first || e.reason != told_ || now - told_at_ >= now_and_then;
+    const bool back_already = e.reason == parley::errc::superseded;
+    const bool news =
+        !back_already && (first || e.reason != told_ || now - told_at_ >= now_and_then);
     if (news) told_ = e.reason;
     if (news) told_at_ = now;
     if (news || tells_everything()) away(e.reason, e.delay, dials_, !first);
