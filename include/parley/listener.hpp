@@ -2,13 +2,9 @@
 
 #include <cerrno>
 #include <chrono>
-#include <cstddef>
-#include <deque>
 #include <memory>
-#include <optional>
 #include <string>
 #include <system_error>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -16,7 +12,7 @@
 #include <parley/detail/callers.hpp>
 #include <parley/detail/doors.hpp>
 #include <parley/detail/greet.hpp>
-#include <parley/detail/sessions.hpp>
+#include <parley/detail/reception.hpp>
 #include <parley/detail/spawn.hpp>
 #include <parley/endpoint.hpp>
 #include <parley/lines.hpp>
@@ -43,7 +39,7 @@ class basic_listener {
 
   /// Throws `std::invalid_argument` if the options cannot work.
   explicit basic_listener(const asio::any_io_executor& e, options o = {})
-      : state_(std::make_shared<state>(e, std::move(o))) {}
+      : state_(std::make_shared<state>(e, checked(std::move(o)))) {}
   basic_listener(const basic_listener&) = delete;
   basic_listener& operator=(const basic_listener&) = delete;
   basic_listener(basic_listener&&) noexcept = default;
@@ -69,52 +65,39 @@ class basic_listener {
 
   /// Completes with the next peer whose greeting was good. Throws `operation_aborted` once the
   /// listener is closed.
-  asio::awaitable<peer_type> accept() {
-    const auto self = state_;
-    while (self->open && self->ready.empty()) co_await self->changed.wait();
-    if (self->ready.empty()) throw std::system_error(asio::error::operation_aborted);
-    peer_type next = std::move(self->ready.front());
-    self->ready.pop_front();
-    co_return next;
-  }
+  asio::awaitable<peer_type> accept() { return state_->reception->accept(); }
 
   /// Stops listening; peers that were not handed out are aborted. Conversations go on, but none
   /// whose connection breaks can come back any more.
   void close() {
     const auto self = state_;
-    self->open = false;
     self->doors.close();
-    self->ready.clear();
     self->callers.drop_all();
-    if constexpr (resumable) self->sessions.each([](carrier& c) { c.hurry(); });
-    self->changed.notify();
+    self->reception->close();
   }
 
  private:
-  using carrier = typename peer_type::carrier_type;
-  static constexpr bool resumable = Protocol::resumable;
-  struct nothing {
-    explicit nothing(std::chrono::milliseconds) noexcept {}
-  };
+  using reception_type = detail::reception<any_socket, Protocol, Clock>;
+
+  static std::shared_ptr<const options> checked(options o) {
+    validate(o);
+    return std::make_shared<const options>(std::move(o));
+  }
 
   struct state {
-    state(const asio::any_io_executor& e, options o)
+    state(const asio::any_io_executor& e, std::shared_ptr<const options> o)
         : executor(e),
-          settings(std::make_shared<const options>((validate(o), std::move(o)))),
+          settings(std::move(o)),
           doors(e),
           callers(e, *settings),
-          sessions(settings->resume_for),
-          changed(e) {}
+          reception(std::make_shared<reception_type>(e, settings)) {}
     asio::any_io_executor executor;
     std::shared_ptr<const options> settings;
     detail::doors doors;
     detail::callers callers;
-    std::conditional_t<resumable, detail::sessions<carrier>, nothing> sessions;
-    std::deque<peer_type> ready;
-    detail::wakeup changed;
-    std::size_t peers = 0;  ///< conversations that have not ended
-    bool open = true;
+    std::shared_ptr<reception_type> reception;
 
+    [[nodiscard]] bool open() const noexcept { return reception->is_open(); }
     void turned_away(std::error_code why, const std::string& who) const {
       if (!settings->on_event) return;
       settings->on_event({.what = event::kind::turned_away, .reason = why, .detail = who});
@@ -134,10 +117,10 @@ class basic_listener {
 
   static asio::awaitable<void> accept_loop(shared self, any_acceptor& from) {
     asio::steady_timer pause(self->executor);
-    while (self->open) {
+    while (self->open()) {
       std::error_code ec;
       any_socket s = co_await from.async_accept(asio::redirect_error(asio::use_awaitable, ec));
-      if (!self->open) co_return;
+      if (!self->open()) co_return;
       if (exhausted(ec) && !self->callers.drop_oldest_silent()) {
         // To try at once would spin: 2 million failures a second were measured.
         pause.expires_after(std::chrono::milliseconds(50));
@@ -150,101 +133,34 @@ class basic_listener {
 
   static asio::awaitable<void> greet(shared self, any_socket s) {
     detail::caller who(self->callers, std::move(s));
-    if constexpr (resumable) {
+    if constexpr (Protocol::resumable) {
       detail::greeted said;
       co_await detail::read_hello(who, said);
-      if (self->open) co_await answer(self, who, said);
-    } else if (self->peers >= self->settings->max_peers) {
+      if (self->open()) co_await answer(self, who, said);
+    } else if (self->reception->is_full()) {
       self->turned_away(errc::refused_busy, who.who);
       const std::string busy = "parley: busy with another conversation\n";
       co_await detail::say_last(who, busy);
     } else {
-      auto c = std::make_shared<carrier>(self->executor, self->settings);
-      c->protocol().accept(Clock::now());
-      carry_on(self, std::move(c), std::move(who.socket), false);
+      self->reception->admit(std::move(who.socket));
     }
   }
 
   static asio::awaitable<void> answer(const shared& self, detail::caller& who,
-                                      const detail::greeted& said)
-    requires resumable
-  {
-    if (said.failed) self->turned_away(said.failed, who.who);
-    if (said.failed && said.failed != errc::malformed_frame) co_return;
+                                      const detail::greeted& said) {
     frame::refusal r;
-    if (!said.failed) {
-      const auto known = self->sessions.find(said.hello.session);
-      // The last connection may not have noticed yet that it is dead. Nothing that it still brings
-      // may come between the positions and the answer, so it has to be gone before.
-      while (known && known->attached() && !known->protocol().check(said.hello))
-        co_await known->fence();
-      if (!self->open || detail::has_hung_up(who.socket)) co_return;
-      const auto refused = admit(self, said.hello, who.socket);
+    if (said.failed) {
+      self->turned_away(said.failed, who.who);
+      if (said.failed != errc::malformed_frame) co_return;
+    } else {
+      co_await self->reception->make_way(said.hello);
+      if (!self->open() || detail::has_hung_up(who.socket)) co_return;
+      const auto refused = self->reception->admit(said.hello, who.socket);
       if (!refused) co_return;
       r = *refused;
       self->turned_away(frame::to_errc(r.reason), who.who);
     }
     co_await detail::say_last(who, frame::encode(r));
-  }
-
-  /// Hands the caller's connection to the conversation that it goes on with, or to a new one; or
-  /// says why not.
-  static std::optional<frame::refusal> admit(const shared& self, const frame::hello& h,
-                                             any_socket& s) {
-    using frame::refusal;
-    using frame::refuse_reason;
-    if (h.version_min > frame::protocol_version || h.version_max < frame::protocol_version)
-      return refusal{.reason = refuse_reason::version, .text = "this side speaks parley/1"};
-    auto c = self->sessions.find(h.session);
-    const bool known = c != nullptr;
-    if (const auto over = self->sessions.over(h.session, Clock::now())) return over;
-    if (!known && h.welcomed != 0) return refusal{.reason = refuse_reason::unknown_session};
-    if (!known && self->peers >= self->settings->max_peers)
-      return refusal{.reason = refuse_reason::busy};
-    if (!known) c = std::make_shared<carrier>(self->executor, self->settings, h.session);
-    if (c->ended()) return refusal{refuse_reason::ended, c->protocol().released(), {}};
-    if (const auto bad = c->protocol().accept(h, Clock::now()))
-      return refusal{*bad, c->protocol().released(), {}};
-    if (!known) self->sessions.add(c);
-    carry_on(self, std::move(c), std::move(s), known);
-    return std::nullopt;
-  }
-
-  // --- conversations ---------------------------------------------------------------------------
-
-  /// A connection begins, the first one of `c` or not.
-  static void carry_on(const shared& self, std::shared_ptr<carrier> c, any_socket s, bool known) {
-    c->next_attempt();
-    c->attach(std::move(s));
-    detail::spawn(self->executor, carry(self, c));
-    if (known) return;
-    ++self->peers;
-    self->ready.emplace_back(std::move(c));
-    self->changed.notify();
-  }
-
-  static asio::awaitable<void> carry(shared self, std::shared_ptr<carrier> c) {
-    const auto why = co_await c->run();
-    const auto patience = self->settings->resume_for;
-    std::error_code late;
-    if (!is_over(*self, *c, why)) {
-      c->tell({.what = event::kind::lost, .reason = why, .delay = patience});
-      const auto until = Clock::now() + patience;
-      while (self->open && !c->ended() && Clock::now() < until) {
-        const bool back = co_await c->unattended(until - Clock::now());
-        if (back) co_return;
-      }
-      if (self->open) late = errc::not_back;
-    }
-    c->end(c->protocol().settled() ? std::error_code{} : late ? late : why);
-    if constexpr (resumable) self->sessions.bury(*c, Clock::now());
-    --self->peers;
-  }
-
-  /// Whether no further connection can carry on a conversation whose last one ended with `why`.
-  static bool is_over(const state& self, carrier& c, std::error_code why) {
-    return !resumable || !self.open || self.settings->resume_for.count() == 0 || c.ended() ||
-           !why || is_final(why) || c.protocol().complete();
   }
 
   shared state_;

@@ -1,0 +1,148 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <parley/detail/asio.hpp>
+#include <parley/detail/sessions.hpp>
+#include <parley/detail/spawn.hpp>
+#include <parley/detail/wakeup.hpp>
+#include <parley/error.hpp>
+#include <parley/frame.hpp>
+#include <parley/options.hpp>
+#include <parley/peer.hpp>
+
+namespace parley::detail {
+
+/// Where the connections of a listener become conversations, or go on with one: of any stream.
+///
+///   hello ──▶ make_way() ──▶ admit() ─┬─▶ refusal
+///                                     ├─▶ a new conversation ──▶ accept()
+///                                     └─▶ the one that lost its connection
+///
+/// Shared with the coroutines that carry the conversations. Used on one executor.
+template <typename Stream, typename Protocol, typename Clock>
+class reception : public std::enable_shared_from_this<reception<Stream, Protocol, Clock>> {
+ public:
+  using peer_type = basic_peer<Stream, Protocol, Clock>;
+  using carrier_type = typename peer_type::carrier_type;
+
+  reception(const asio::any_io_executor& e, std::shared_ptr<const options> o)
+      : executor_(e), settings_(std::move(o)), sessions_(settings_->resume_for), changed_(e) {}
+
+  [[nodiscard]] bool is_open() const noexcept { return open_; }
+  /// Whether there is no room for one more conversation.
+  [[nodiscard]] bool is_full() const noexcept { return peers_ >= settings_->max_peers; }
+
+  /// Completes with the next peer; with `operation_aborted`, thrown, once this is closed.
+  asio::awaitable<peer_type> accept() {
+    const auto self = this->shared_from_this();
+    while (open_ && ready_.empty()) co_await changed_.wait();
+    if (ready_.empty()) throw std::system_error(asio::error::operation_aborted);
+    peer_type next = std::move(ready_.front());
+    ready_.pop_front();
+    co_return next;
+  }
+
+  /// Aborts what was not handed out, and ends what waits for a connection: there will be none.
+  void close() {
+    const auto self = this->shared_from_this();
+    open_ = false;
+    ready_.clear();
+    if constexpr (resumable) sessions_.each([](carrier_type& c) { c.hurry(); });
+    changed_.notify();
+  }
+
+  /// Completes when no connection stands in the way of this hello. The last one may not have
+  /// noticed yet that it is dead; nothing that it still brings may come between the positions and
+  /// the answer to them, so it has to be gone before.
+  asio::awaitable<void> make_way(frame::hello h) {
+    const auto known = sessions_.find(h.session);
+    while (known && known->attached() && !known->protocol().check(h)) co_await known->fence();
+  }
+
+  /// Hands the caller's connection to the conversation that it goes on with, or to a new one; or
+  /// says why not, and leaves it. After `make_way`, with nothing in between.
+  [[nodiscard]] std::optional<frame::refusal> admit(const frame::hello& h, Stream& s) {
+    using frame::refusal;
+    using frame::refuse_reason;
+    if (h.version_min > frame::protocol_version || h.version_max < frame::protocol_version)
+      return refusal{.reason = refuse_reason::version, .text = "this side speaks parley/1"};
+    auto c = sessions_.find(h.session);
+    const bool known = c != nullptr;
+    if (const auto over = sessions_.over(h.session, Clock::now())) return over;
+    if (!known && h.welcomed != 0) return refusal{.reason = refuse_reason::unknown_session};
+    if (!known && is_full()) return refusal{.reason = refuse_reason::busy};
+    if (!known) c = std::make_shared<carrier_type>(executor_, settings_, h.session);
+    if (c->ended()) return refusal{refuse_reason::ended, c->protocol().released(), {}};
+    if (const auto bad = c->protocol().accept(h, Clock::now()))
+      return refusal{*bad, c->protocol().released(), {}};
+    if (!known) sessions_.add(c);
+    attach(std::move(c), std::move(s), known);
+    return std::nullopt;
+  }
+
+  /// Begins a conversation with a caller of whom no greeting is expected.
+  void admit(Stream s) {
+    auto c = std::make_shared<carrier_type>(executor_, settings_);
+    c->protocol().accept(Clock::now());
+    attach(std::move(c), std::move(s), false);
+  }
+
+ private:
+  static constexpr bool resumable = Protocol::resumable;
+  struct nothing {
+    explicit nothing(std::chrono::milliseconds) noexcept {}
+  };
+
+  /// A connection begins, the first one of `c` or not.
+  void attach(std::shared_ptr<carrier_type> c, Stream s, bool known) {
+    c->next_attempt();
+    c->attach(std::move(s));
+    spawn(executor_, carry(c));
+    if (known) return;
+    ++peers_;
+    ready_.emplace_back(std::move(c));
+    changed_.notify();
+  }
+
+  /// Sees one connection to its end, and its conversation through the time until the next.
+  asio::awaitable<void> carry(std::shared_ptr<carrier_type> c) {
+    const auto self = this->shared_from_this();
+    auto why = co_await c->run();
+    if (!is_over(*c, why)) {
+      c->tell({.what = event::kind::lost, .reason = why, .delay = settings_->resume_for});
+      const auto until = Clock::now() + settings_->resume_for;
+      while (open_ && !c->ended() && Clock::now() < until) {
+        const bool back = co_await c->unattended(until - Clock::now());
+        if (back) co_return;
+      }
+      if (open_) why = errc::not_back;
+    }
+    c->end(c->protocol().settled() ? std::error_code{} : why);
+    if constexpr (resumable) sessions_.bury(*c, Clock::now());
+    --peers_;
+  }
+
+  /// Whether no further connection can carry on a conversation whose last one ended with `why`.
+  [[nodiscard]] bool is_over(const carrier_type& c, std::error_code why) const {
+    return !resumable || !open_ || settings_->resume_for.count() == 0 || c.ended() || !why ||
+           is_final(why) || c.protocol().complete();
+  }
+
+  asio::any_io_executor executor_;
+  std::shared_ptr<const options> settings_;
+  std::conditional_t<resumable, sessions<carrier_type>, nothing> sessions_;
+  std::deque<peer_type> ready_;
+  wakeup changed_;
+  std::size_t peers_ = 0;  ///< conversations that have not ended
+  bool open_ = true;
+};
+
+}  // namespace parley::detail
