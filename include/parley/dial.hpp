@@ -81,7 +81,7 @@ asio::awaitable<basic_peer<detail::stream_of<Connector>, Protocol, Clock>> dial(
   peer_type side(carrier);  // aborts if anything below throws
   const auto dialer = std::make_shared<detail::dialer<stream, Connector, Clock, carrier_type>>(
       std::move(connect), carrier);
-  detail::spawn(executor, dialer->run());
+  detail::spawn(executor, dialer->run(dialer));
   while (!carrier->begun() && !carrier->ended()) co_await carrier->changed().wait();
   if (!carrier->begun()) dialer->rethrow();
   co_return side;

@@ -95,7 +95,7 @@ class session {
 
   /// Whether `take` would find a message.
   [[nodiscard]] bool readable() const noexcept { return arrivals_.readable(); }
-  /// Whether the peer has said goodbye and everything before it was taken.
+  /// Whether the peer has said goodbye and all before it was taken.
   [[nodiscard]] bool at_end() const noexcept { return arrivals_.at_end(); }
   /// Says goodbye: nothing more can be queued, what is queued still goes out.
   void finish() { departures_.finish(); }
@@ -105,7 +105,6 @@ class session {
   [[nodiscard]] std::uint64_t acknowledged() const noexcept { return log().base(); }
   /// The number of the next message; so many have been queued.
   [[nodiscard]] std::uint64_t next_sequence() const noexcept { return departures_.next_sequence(); }
-
   [[nodiscard]] stats statistics() const noexcept {
     stats s = stats_;
     departures_.count(s);
@@ -140,9 +139,8 @@ class session {
       else if (bad = handle(*head, now); bad)
         break;
     }
-    if (bad) return bad;
-    if (std::exchange(quiet_, false)) trim();
-    return {};
+    if (std::exchange(quiet_, false) && !bad) trim();
+    return bad;
   }
 
   /// The stream has ended. No error if all has been said.
@@ -192,7 +190,7 @@ class session {
   /// Whether both goodbyes are said and everything is acknowledged that this side has said.
   [[nodiscard]] bool complete() const noexcept { return departures_.over() && arrivals_.over(); }
 
-  /// The same, but that our own goodbye may not have come through: no message can be lost any more.
+  /// The same, but our own goodbye may be lost: no message can be.
   [[nodiscard]] bool settled() const noexcept {
     return departures_.messages_over() && arrivals_.over();
   }
@@ -237,9 +235,11 @@ class session {
   /// The whole control frame at the front of what has begun.
   [[nodiscard]] std::error_code handle(const frame::header& h, time_point now) {
     const auto body = arrivals_.bytes().begun().substr(frame::header_size, h.length);
-    const auto ec = h.is(frame::type::refuse) ? refused(body)
-                    : connected()             ? obey(h, body, now)
-                                              : welcomed(body, now);
+    std::error_code ec;
+    if (h.is(frame::type::refuse))
+      ec = refused(body);
+    else
+      ec = connected() ? obey(h, body, now) : welcomed(body, now);
     if (!ec) arrivals_.bytes().drop(h.size());
     return ec;
   }

@@ -17,17 +17,18 @@ using parley::test::fault;
 using parley::test::fault_proxy;
 using parley::test::talk;
 
-/// Lets both sides say `messages` while connections break after 60,000 to 160,000 bytes, in turn by
-/// a reset and in good order; the figures are printed.
+/// Lets both sides say `messages` while connections are reset after 4,000 to
+/// 16,000 bytes; the figures are printed.
 void talk_over_cuts(std::uint64_t messages, std::uint64_t least_cuts) {
   const auto begun = std::chrono::steady_clock::now();
   const std::string count = "messages=" + std::to_string(messages);
-  talk server({PARLEY_TALKER_PATH, "serve", "0", count});
+  talk server({PARLEY_TALKER_PATH, "serve", "0", count, "size=200", "quiet=1"});
   const auto port = talk::number(server.next("listening"), "listening ");
   fault_proxy proxy(static_cast<std::uint16_t>(port));
-  constexpr std::uint64_t least = 60'000, most = 160'000;
+  constexpr std::uint64_t least = 4'000, most = 16'000;
   proxy.strike_every(fault::reset, least, most, 1);
-  talk client({PARLEY_TALKER_PATH, "dial", std::to_string(proxy.port()), count});
+  talk client(
+      {PARLEY_TALKER_PATH, "dial", std::to_string(proxy.port()), count, "size=200", "quiet=1"});
   const auto of_client = client.next("done");
   const auto of_server = server.next("done");
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begun;

@@ -53,6 +53,7 @@ struct wishes {
   std::uint64_t size = 64;        ///< of the longest body, bytes
   std::uint64_t interval_ms = 0;  ///< between two messages; 0: as fast as they are taken
   std::uint64_t paused = 0;       ///< 1: receives nothing until it is told to
+  std::uint64_t quiet = 0;        ///< 1: tells of no events
   parley::options settings;
 };
 
@@ -81,6 +82,7 @@ wishes read_wishes(int count, char** words) {
   w.size = std::max<std::uint64_t>(take("size", w.size), 1);
   w.interval_ms = take("interval", w.interval_ms);
   w.paused = take("paused", w.paused);
+  w.quiet = take("quiet", w.quiet);
   w.settings.heartbeat = milliseconds("heartbeat", w.settings.heartbeat);
   w.settings.resume_for = milliseconds("resume", w.settings.resume_for);
   w.settings.wait_for = milliseconds("wait", w.settings.wait_for);
@@ -122,7 +124,7 @@ class talker {
   asio::awaitable<void> talk() {
     using namespace asio::experimental::awaitable_operators;
     paused_ = wishes_.paused != 0;
-    co_await (say() && hear() && obey());
+    co_await (converse() && obey());
     const auto s = peer_.statistics();
     tell(
         "done heard=%llu wrong=%llu said=%llu undelivered=%llu unsent=%llu connections=%u "
@@ -131,6 +133,14 @@ class talker {
         static_cast<unsigned long long>(s.unacknowledged),
         static_cast<unsigned long long>(s.unsent), s.connections,
         static_cast<unsigned long long>(s.sent_again), peer_.reason().message().c_str());
+  }
+
+  asio::awaitable<void> converse() {
+    using namespace asio::experimental::awaitable_operators;
+    co_await (say() && hear());
+    co_await peer_.close(std::chrono::seconds(30));
+    std::error_code ignored;  // it may have been closed at the other end
+    commands_.close(ignored);
   }
 
   asio::awaitable<void> say() {
@@ -158,11 +168,9 @@ class talker {
       heard_at_ = now;
       if (std::exchange(silent_, false)) tell("event %lld flows Success", now);
     }
-    finished_ = true;
+    if (wishes_.messages != 0) co_return;
+    finished_ = true;  // it has nothing to say without end to one who has left
     timer_.cancel();
-    co_await peer_.close(std::chrono::seconds(30));
-    std::error_code ignored;
-    commands_.close(ignored);
   }
 
   asio::awaitable<void> obey() {
@@ -209,7 +217,8 @@ class talker {
         {kind::connecting, "connecting"}, {kind::connected, "connected"},    {kind::lost, "lost"},
         {kind::failed, "failed"},         {kind::resumed, "resumed"},        {kind::ended, "ended"},
         {kind::rejected, "rejected"},     {kind::turned_away, "turned_away"}};
-    if (e.what == kind::lost) silent_ = true;
+    if (e.what == kind::lost) silent_ = wishes_.quiet == 0;
+    if (wishes_.quiet != 0) return;
     tell("event %lld %s %s", now_us(), names.at(e.what), e.reason.message().c_str());
   }
 

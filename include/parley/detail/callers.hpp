@@ -107,7 +107,7 @@ class callers {
   }
 
   /// One address has so many places, and its own oldest one makes room.
-  void make_room_for(const std::string& host, group& g) {
+  void make_room_for(const std::string& host, group& g) const {
     if (host.empty()) return;
     std::size_t count = 0;
     caller* oldest = nullptr;

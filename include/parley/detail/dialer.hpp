@@ -31,38 +31,21 @@ namespace parley::detail {
 /// Makes the connections of one conversation, one after the other, until it has ended.
 ///
 ///   const auto d = std::make_shared<dialer<Connector, Carrier>>(std::move(connect), carrier);
-///   spawn(executor, d->run());                       // keeps itself alive
+///   spawn(executor, d->run(d));
 ///
 /// Used on the carrier's executor.
 template <typename Stream, typename Connector, typename Clock, typename Carrier>
 class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clock, Carrier>> {
  public:
-  dialer(Connector connect, std::shared_ptr<Carrier> c)
-      : connect_(std::move(connect)),
+  dialer(Connector how, std::shared_ptr<Carrier> c)
+      : connect_(std::move(how)),
         carrier_(std::move(c)),
-        pause_(settings().retry_most, std::random_device()()) {}
+        pause_(settings().retry_most, std::random_device()()),
+        give_up_(Clock::now() + settings().wait_for) {}
 
   /// Completes when the conversation has ended. Never throws.
-  asio::awaitable<void> run() {
-    const auto self = this->shared_from_this();
-    give_up_ = Clock::now() + settings().wait_for;
-    while (!carrier_->ended()) {
-      const auto begun = Clock::now();
-      const auto before = moved();
-      std::error_code why = co_await attempt();
-      if (carrier_->ended()) break;
-      const bool carried = carrier_->begun() && carried_;
-      if (carried) judge(begun, before);
-      if (is_over(why)) {
-        carrier_->end(carrier_->protocol().settled() ? std::error_code{} : why);
-        break;
-      }
-      const auto delay = pause(why, begun);
-      carrier_->tell({.what = carried ? event::kind::lost : event::kind::failed,
-                      .reason = why,
-                      .delay = delay});
-      (void)co_await carrier_->unattended(delay);
-    }
+  static asio::awaitable<void> run(std::shared_ptr<dialer> self) {
+    while (!self->carrier_->ended()) co_await self->connection();
   }
 
   /// Throws what the last attempt failed with.
@@ -89,12 +72,29 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
     asio::cancellation_signal cancel;
   };
 
+  /// Whether no message can be lost any more: then only the peer may not know that all is well.
+  [[nodiscard]] bool settled() const { return carrier_->protocol().settled(); }
+
   [[nodiscard]] const options& settings() const noexcept { return carrier_->settings(); }
 
   /// Grows with every message that is acknowledged or handed out.
   [[nodiscard]] std::uint64_t moved() const {
     return carrier_->protocol().acknowledged() +
            carrier_->protocol().statistics().messages_received;
+  }
+
+  /// One connection, and what comes after it: the end, or a pause.
+  asio::awaitable<void> connection() {
+    const auto begun = Clock::now();
+    const auto before = moved();
+    const std::error_code why = co_await attempt();
+    if (carrier_->ended()) co_return;
+    if (carried_) judge(begun, before);
+    if (is_over(why)) co_return carrier_->end(settled() ? std::error_code{} : why);
+    const auto delay = pause(why, begun);
+    const auto what = carried_ ? event::kind::lost : event::kind::failed;
+    carrier_->tell({.what = what, .reason = why, .delay = delay});
+    (void)co_await carrier_->unattended(delay);
   }
 
   /// One connection, from the first try to its end; why it ended.
@@ -144,11 +144,10 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
     const bool healthy = now - begun >= health;
     if (healthy) pause_.healthy();
     if (moved() != before) pause_.progressed();
-    const bool settled = carrier_->protocol().settled();
-    const auto patience = settled ? std::min(settings().goodbye_timeout, settings().resume_for)
-                                  : settings().resume_for;
+    const auto patience = settled() ? std::min(settings().goodbye_timeout, settings().resume_for)
+                                    : settings().resume_for;
     if (healthy || moved() != before || !was_carried_) give_up_ = now + patience;
-    if (settled) give_up_ = std::min<time_point>(give_up_, now + patience);
+    if (settled()) give_up_ = std::min<time_point>(give_up_, now + patience);
     was_carried_ = true;
   }
 
@@ -156,8 +155,7 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   [[nodiscard]] bool is_over(std::error_code why) const {
     if (!why || is_final(why)) return true;
     if (carrier_->begun() && !Carrier::protocol_type::resumable) return true;
-    // All is delivered, only the peer may not know: nobody there means that it does.
-    if (carrier_->protocol().settled() && why == asio::error::connection_refused) return true;
+    if (settled() && why == asio::error::connection_refused) return true;
     return Clock::now() >= give_up_;
   }
 
@@ -173,7 +171,7 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   Connector connect_;
   std::shared_ptr<Carrier> carrier_;
   backoff pause_;
-  time_point give_up_{};
+  time_point give_up_;
   std::exception_ptr thrown_;  ///< by the connector, last
   bool carried_ = false;       ///< the last attempt became a connection that was welcomed
   bool was_carried_ = false;   ///< any attempt did

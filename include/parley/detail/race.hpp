@@ -42,7 +42,7 @@ class race : public std::enable_shared_from_this<race> {
   /// that until then. Cancelled, it closes all sockets. Once.
   asio::awaitable<std::optional<any_socket>> run(std::error_code& failed) {
     const auto self = shared_from_this();
-    const closing at_the_end{*this};
+    const closing at_the_end(*this);
     auto next = clock::now();
     while (!winner_ && !is_lost()) {
       if (clock::now() >= next || (!all_begun() && attempts_.empty())) {
@@ -69,8 +69,11 @@ class race : public std::enable_shared_from_this<race> {
   using place = std::list<attempt>::iterator;
 
   struct closing {
-    race& all;
+    explicit closing(race& r) noexcept : all(r) {}
+    closing(const closing&) = delete;
+    closing& operator=(const closing&) = delete;
     ~closing() { all.close(); }
+    race& all;
   };
 
   [[nodiscard]] bool all_begun() const noexcept { return begun_ >= to_.size(); }
@@ -84,7 +87,7 @@ class race : public std::enable_shared_from_this<race> {
       if (again && a.again) close(a);
     const auto& to = to_[begun_++ % to_.size()];
     attempts_.emplace_back(executor_, to, clock::now() + timeout_, again);
-    const place at = std::prev(attempts_.end());
+    const auto at = std::prev(attempts_.end());
     at->socket.async_connect(
         at->to, [self = shared_from_this(), at](std::error_code ec) { self->end(at, ec); });
   }

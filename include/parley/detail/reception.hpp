@@ -105,7 +105,7 @@ class reception : public std::enable_shared_from_this<reception<Stream, Protocol
   void attach(std::shared_ptr<carrier_type> c, Stream s, bool known) {
     c->next_attempt();
     c->attach(std::move(s));
-    spawn(executor_, carry(c));
+    spawn(executor_, carry(this->shared_from_this(), c));
     if (known) return;
     ++peers_;
     ready_.emplace_back(std::move(c));
@@ -113,21 +113,22 @@ class reception : public std::enable_shared_from_this<reception<Stream, Protocol
   }
 
   /// Sees one connection to its end, and its conversation through the time until the next.
-  asio::awaitable<void> carry(std::shared_ptr<carrier_type> c) {
-    const auto self = this->shared_from_this();
+  static asio::awaitable<void> carry(std::shared_ptr<reception> self,
+                                     std::shared_ptr<carrier_type> c) {
     auto why = co_await c->run();
-    if (!is_over(*c, why)) {
-      c->tell({.what = event::kind::lost, .reason = why, .delay = settings_->resume_for});
-      const auto until = Clock::now() + settings_->resume_for;
-      while (open_ && !c->ended() && Clock::now() < until) {
+    if (!self->is_over(*c, why)) {
+      const auto patience = self->settings_->resume_for;
+      c->tell({.what = event::kind::lost, .reason = why, .delay = patience});
+      const auto until = Clock::now() + patience;
+      while (self->open_ && !c->ended() && Clock::now() < until) {
         const bool back = co_await c->unattended(until - Clock::now());
         if (back) co_return;
       }
-      if (open_) why = errc::not_back;
+      if (self->open_) why = errc::not_back;
     }
     c->end(c->protocol().settled() ? std::error_code{} : why);
-    if constexpr (resumable) sessions_.bury(*c, Clock::now());
-    --peers_;
+    if constexpr (resumable) self->sessions_.bury(*c, Clock::now());
+    --self->peers_;
   }
 
   /// Whether no further connection can carry on a conversation whose last one ended with `why`.
