@@ -121,6 +121,8 @@ class talker {
   }
 
  private:
+  static constexpr std::uint64_t progress = 50'000;  ///< heard, to say that it goes on
+
   asio::awaitable<void> talk() {
     using namespace asio::experimental::awaitable_operators;
     paused_ = wishes_.paused != 0;
@@ -163,6 +165,7 @@ class talker {
       if (!m) break;
       if (m->body != body_of(heard_, wishes_.size)) ++wrong_;
       ++heard_;
+      if (heard_ % progress == 0) tell("heard %llu", heard_);
       const auto now = now_us();
       if (heard_ > 1) longest_gap_ = std::max(longest_gap_, now - heard_at_);
       heard_at_ = now;
