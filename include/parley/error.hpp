@@ -18,6 +18,7 @@ enum class errc {
   ended_by_peer,      ///< the peer ended the conversation at once
   superseded,         ///< the peer came back over a new connection before this one had ended
   not_back,           ///< the peer did not come back within `resume_for`
+  crowded_out,        ///< a caller made room for others, for it had not greeted yet
   // What a program asks for.
   message_too_large,  ///< longer than this side's or the peer's `max_message`
   bad_tag,            ///< 0 to 63 are the program's; a plain line has no tag but 0
@@ -63,6 +64,7 @@ enum class errc {
     case errc::ended_by_peer: return "the peer ended the conversation at once";
     case errc::superseded: return "the peer came back over a new connection";
     case errc::not_back: return "the peer did not come back in time";
+    case errc::crowded_out: return "it had not greeted, and there were too many like it";
     case errc::message_too_large: return "the message is larger than the peer takes";
     case errc::bad_tag: return "no such tag can be sent here";
     case errc::not_utf8: return "the text is not valid UTF-8";

@@ -30,6 +30,7 @@ struct caller {
 
   /// Ends whatever this side does with it.
   void drop() {
+    dropped = true;
     std::error_code ignored;  // closed already: then there is nothing left to end
     socket.close(ignored);
     deadline.cancel();
@@ -37,6 +38,7 @@ struct caller {
 
   any_socket socket;
   asio::steady_timer deadline;  ///< absolute, for all of the greeting
+  bool dropped = false;         ///< for others
   std::string who;              ///< for people
   std::string host;             ///< the same for all callers from one IP address; else empty
 

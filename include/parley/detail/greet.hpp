@@ -74,6 +74,7 @@ inline asio::awaitable<void> read_hello(caller& c, greeted& out) {
   co_await (read_hello_of(c, out) ||
             c.deadline.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
   if (!waited) out.failed = errc::handshake_timeout;
+  if (c.dropped) out.failed = errc::crowded_out;
 }
 
 /// Says `last` to a caller who is sent away, and lets it read that before the connection closes.
