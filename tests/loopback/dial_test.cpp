@@ -197,6 +197,27 @@ TEST_CASE("a dial cancelled during the greeting hangs up") {
   CHECK(events == 1);
 }
 
+namespace {
+
+/// Lets as many other handlers run.
+asio::awaitable<void> turns(int count) {
+  const auto executor = co_await asio::this_coro::executor;
+  for (int i = 0; i < count; ++i) co_await asio::post(executor, asio::use_awaitable);
+}
+
+}  // namespace
+
+TEST_CASE("a dial may be cancelled after any of its first steps, and leaves nothing") {
+  for (int count = 0; count < 30; ++count) {
+    CAPTURE(count);
+    asio::io_context context;
+    served<> server(context, transport::unix_socket);
+    (void)run(context, race(server.dial(), turns(count)));
+    context.restart();
+    CHECK_NOTHROW(context.poll());
+  }
+}
+
 TEST_CASE("a dial cancelled by a signal throws") {
   asio::io_context context;
   silent_server server(context);

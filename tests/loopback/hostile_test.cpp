@@ -3,7 +3,6 @@
 
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
-#include <asio/read.hpp>
 #include <asio/write.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -20,8 +19,10 @@
 #include <parley/dial.hpp>
 #include <parley/listener.hpp>
 
+#include "support/by_hand.hpp"
 #include "support/bytes.hpp"
 #include "support/loopback.hpp"
+#include "support/one_connection.hpp"
 #include "support/run.hpp"
 
 namespace {
@@ -36,11 +37,16 @@ using parley::test::ack_frame;
 using parley::test::bye_frame;
 using parley::test::frame_of;
 using parley::test::header_of;
+using parley::test::hear_all;
+using parley::test::hear_frame;
 using parley::test::message_frame;
+using parley::test::one_connection;
 using parley::test::ping_frame;
 using parley::test::pong_frame;
+using parley::test::refusal_in;
 using parley::test::run;
 using parley::test::run_until;
+using parley::test::say;
 using parley::test::served;
 using parley::test::start;
 using parley::test::transport;
@@ -100,32 +106,6 @@ options victim_options() {
 }
 
 // --- sockets without manners ---------------------------------------------------------------------
-
-asio::awaitable<void> say(any_socket& s, std::string bytes) {
-  std::error_code gone;  // the victim need not read to the end
-  co_await asio::async_write(s, asio::buffer(bytes),
-                             asio::redirect_error(asio::use_awaitable, gone));
-}
-
-asio::awaitable<std::string> hear_all(any_socket& s) {
-  std::string all;
-  std::string room(4096, '\0');
-  std::error_code ec;
-  while (!ec) {
-    const auto n = co_await s.async_read_some(asio::buffer(room),
-                                              asio::redirect_error(asio::use_awaitable, ec));
-    all.append(room, 0, n);
-  }
-  co_return all;
-}
-
-asio::awaitable<std::string> hear_frame(any_socket& s) {
-  std::string bytes(frame::header_size, '\0');
-  co_await asio::async_read(s, asio::buffer(bytes), asio::use_awaitable);
-  std::string body(frame::read_header(bytes).length, '\0');
-  co_await asio::async_read(s, asio::buffer(body), asio::use_awaitable);
-  co_return bytes + body;
-}
 
 /// One byte now and then, for as long as somebody listens.
 asio::awaitable<void> drip(any_socket& s, std::string bytes) {
@@ -229,14 +209,6 @@ refusal_seen dial_into(const std::function<std::string(const frame::hello&)>& an
   return {};
 }
 
-frame::refuse_reason refusal_in(const std::string& bytes) {
-  frame::refusal r;
-  REQUIRE(bytes.size() > frame::header_size);
-  REQUIRE(frame::read_header(bytes).is(frame::type::refuse));
-  REQUIRE_FALSE(frame::decode(std::string_view(bytes).substr(frame::header_size), r));
-  return r.reason;
-}
-
 struct attack {
   std::string name;
   std::string bytes;
@@ -312,7 +284,7 @@ TEST_CASE("a listener refuses greetings that it cannot take, and says why") {
        reason::malformed},
       {"cut short", frame_of(hello_type, hello().substr(frame::header_size, 20)),
        errc::malformed_frame, reason::malformed},
-      {"a session that nobody knows", changed([](auto& h) { h.fresh = false; }),
+      {"a session that nobody knows", changed([](auto& h) { h.welcomed = 1; }),
        errc::refused_unknown_session, reason::unknown_session},
       {"no attempt", changed([](auto& h) { h.attempt = 0; }), errc::refused_stale_attempt,
        reason::stale_attempt},
@@ -328,7 +300,7 @@ TEST_CASE("a listener refuses greetings that it cannot take, and says why") {
     run(victim.context, say(caller, g.bytes));
     CHECK(victim.reason() == g.expected);
     const auto answer = run(victim.context, hear_frame(caller));
-    CHECK(refusal_in(answer) == g.told);
+    CHECK(refusal_in(answer).reason == g.told);
     caller.close();
     victim.serve_another();
   }
@@ -470,7 +442,7 @@ namespace {
 
 enum class role { listener, dialer };
 
-/// A victim in conversation with a socket that may send anything.
+/// A victim in conversation with a socket that may send anything; it has no second chance.
 struct conversation {
   explicit conversation(role r) {
     if (r == role::listener) {
@@ -482,7 +454,7 @@ struct conversation {
       victim = accepted.get();
     } else {
       fake_server fake(context);
-      auto dialing = start(context, fake.dial());
+      auto dialing = start(context, fake.dial(one_connection(victim_options())));
       run(context, fake.accept());
       run(context, say(fake.caller, welcome_with(fake.hello, [](auto&) {})));
       run_until(context, [&] { return dialing.done(); });
@@ -505,7 +477,7 @@ struct conversation {
   }
 
   asio::io_context context;
-  served<> server{context, transport::ipv4, victim_options()};
+  served<> server{context, transport::ipv4, one_connection(victim_options())};
   any_socket attacker{context};
   peer victim;
 };
@@ -535,7 +507,12 @@ TEST_CASE("bad frames end the conversation, each with its own error, after what 
       {"a short goodbye", frame_of(bye_type, "1"), errc::malformed_frame},
       {"another hello", hello(), errc::unexpected_frame},
       {"another welcome", frame::encode(fair<frame::welcome>()), errc::unexpected_frame},
-      {"a refusal", frame::encode(frame::refusal{}), errc::unexpected_frame},
+      {"the end at once", frame::encode(frame::refusal{}), errc::ended_by_peer},
+      {"a refusal without a reason", frame_of(refuse_type, std::string(9, '\0')),
+       errc::malformed_frame},
+      {"a refusal cut short", frame_of(refuse_type, "\6"), errc::malformed_frame},
+      {"a refusal that says too much", frame_of(refuse_type, std::string(9 + 129, '\1')),
+       errc::malformed_frame},
       {"the first unknown type", frame_of(0x08, "x"), errc::unknown_frame},
       {"the last unknown type", frame_of(0x3f, "x"), errc::unknown_frame},
       {"the first tag of ours", message_frame(0, "x", parley::tag_count), errc::unknown_frame},

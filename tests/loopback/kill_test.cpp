@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
@@ -68,11 +69,11 @@ std::string numbered_lines(std::size_t count, const std::string& name) {
   return text;
 }
 
-/// Waits until a file that a program writes says that.
-void wait_for(const std::string& path, const std::string& text) {
+/// Waits until a program has written so much to a file.
+void wait_for_size(const std::string& path, std::uintmax_t size) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  while (read_file(path).find(text) == std::string::npos) {
-    if (std::chrono::steady_clock::now() > deadline) FAIL("it never says " << text);
+  while (std::filesystem::file_size(path) < size) {
+    if (std::chrono::steady_clock::now() > deadline) FAIL("it does not write " << size);
     ::poll(nullptr, 0, 1);
   }
 }
@@ -93,9 +94,11 @@ void kill_either(int times, std::size_t lines) {
                    {folder / "server", folder / "server.out"});
     process client(client_command(port_of(server), both),
                    {folder / "client", folder / "client.out"});
-    wait_for(folder / "server.out", "\"connected\"");
     const bool server_dies = rng.once_in(2);
-    ::poll(nullptr, 0, static_cast<int>(rng.below(120)));  // any moment will do
+    const bool server_leads = rng.once_in(2);
+    // Any moment before the end will do, and up to here nothing is at its end.
+    wait_for_size(folder / (server_leads ? "server.out" : "client.out"),
+                  rng.below(server_says.size() / 3));
     (server_dies ? server : client).signal(SIGKILL);
     const int of_server = server.finish();
     const int of_client = client.finish();

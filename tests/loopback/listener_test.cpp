@@ -5,7 +5,9 @@
 
 #include <array>
 #include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
 #include <asio/local/stream_protocol.hpp>
+#include <asio/write.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <cerrno>
@@ -86,6 +88,20 @@ struct conversation {
   peer left;
   peer right;
 };
+
+/// Says the first byte of a greeting.
+asio::awaitable<void> begin_to_greet(any_socket& s) {
+  const std::string first(1, '\0');
+  co_await asio::async_write(s, asio::buffer(first), asio::use_awaitable);
+}
+
+/// A socket from this IPv4 address; all that begin with 127 are this machine's.
+any_socket connect_from(const std::string& address, const served<>& to, asio::io_context& context) {
+  asio::ip::tcp::socket s(context, asio::ip::tcp::endpoint(asio::ip::make_address_v4(address), 0));
+  s.connect(asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), to.port()));
+  any_socket any(std::move(s));
+  return any;
+}
 
 asio::awaitable<void> expect_end(any_socket& s) {
   std::array<char, 512> rest;
@@ -258,12 +274,16 @@ TEST_CASE("a caller too many is told busy, and is welcome when there is room aga
   const conversation c(context, server.listener, server.dial());
 }
 
-TEST_CASE("more callers than may greet at once wait for their turn") {
+TEST_CASE("who greets at once is welcome, however many dawdle over their greeting") {
   asio::io_context context;
   options o;
   o.max_handshakes = 2;
+  o.max_silent = 2;
   served<> server(context, transport::unix_socket, o);
   auto silent = server.connect(context);
+  std::vector<any_socket> dawdling;
+  for (int i = 0; i < 2; ++i)
+    run(context, begin_to_greet(dawdling.emplace_back(server.connect(context))));
   std::vector<started<peer>> dialing;
   for (int i = 0; i < 20; ++i) dialing.push_back(start(context, server.dial()));
   std::vector<peer> accepted;
@@ -274,6 +294,59 @@ TEST_CASE("more callers than may greet at once wait for their turn") {
     return true;
   });
   for (auto& d : dialing) CHECK(d.get());
+}
+
+TEST_CASE(
+    "of callers who dawdle over their greeting the oldest is sent away, silent ones are not") {
+  asio::io_context context;
+  options o;
+  o.max_handshakes = 2;
+  o.handshake_timeout = 1h;
+  std::vector<std::error_code> turned_away;
+  o.on_event = [&](const event& e) {
+    if (e.what == event::kind::turned_away) turned_away.push_back(e.reason);
+  };
+  served<> server(context, transport::unix_socket, o);
+  auto silent = server.connect(context);
+  std::vector<any_socket> dawdling;
+  std::vector<started<void>> ends;
+  for (int i = 0; i < 3; ++i) dawdling.push_back(server.connect(context));
+  for (auto& s : dawdling) {
+    run(context, begin_to_greet(s));
+    ends.push_back(start(context, expect_end(s)));
+    context.restart();
+    context.poll();  // so that this one is known to be the next
+  }
+  run_until(context, [&] { return ends[0].done(); });
+  CHECK(turned_away == std::vector<std::error_code>{errc::crowded_out});
+  const conversation c(context, server.listener, server.dial());
+  CHECK_FALSE(ends[1].done());
+  CHECK_FALSE(ends[2].done());
+  auto silent_end = start(context, expect_end(silent));
+  context.poll();
+  CHECK_FALSE(silent_end.done());
+  server.listener.close();
+  run_until(context, [&] { return ends[1].done() && ends[2].done() && silent_end.done(); });
+}
+
+TEST_CASE("one address may not take all the places of those who greet") {
+  asio::io_context context;
+  options o;
+  o.max_per_address = 1;
+  o.handshake_timeout = 1h;
+  served<> server(context, transport::ipv4, o);
+  auto first = server.connect(context);
+  auto second = server.connect(context);
+  auto other = connect_from("127.0.0.2", server, context);
+  for (any_socket* s : {&first, &other}) run(context, begin_to_greet(*s));
+  auto first_end = start(context, expect_end(first));
+  auto other_end = start(context, expect_end(other));
+  context.restart();
+  context.poll();
+  CHECK_FALSE(first_end.done());
+  run(context, begin_to_greet(second));
+  run_until(context, [&] { return first_end.done(); });
+  CHECK_FALSE(other_end.done());
 }
 
 TEST_CASE("a listener out of descriptors serves the caller when there are some again") {

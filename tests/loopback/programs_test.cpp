@@ -90,7 +90,8 @@ TEST_CASE("a peer killed in the middle: exit 6, and the number undelivered is ri
   const std::size_t total = 20'000;
   write_file(folder / "lines", random_lines(3, total, 400));
   process server(server_command({"--once"}), {nothing, ""});
-  process client(client_command(port_of(server), {"--json"}), {folder / "lines", ""});
+  process client(client_command(port_of(server), {"--json", "--resume-for", "0"}),
+                 {folder / "lines", ""});
   std::string printed;
   while (count_lines(printed) < total / 4) printed += server.read_output(4096);
   server.signal(SIGKILL);
@@ -110,7 +111,7 @@ TEST_CASE("a peer killed in the middle: exit 6, and the number undelivered is ri
 }
 
 TEST_CASE("a server that loses its client says so and exits 6") {
-  process server(server_command({"--once"}));
+  process server(server_command({"--once", "--resume-for", "0"}));
   process client(client_command(port_of(server)));
   client.write("hello\n");
   server.read_until("hello\n");

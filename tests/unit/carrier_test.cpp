@@ -23,6 +23,7 @@
 #include <parley/session.hpp>
 
 #include "support/manual_clock.hpp"
+#include "support/one_connection.hpp"
 #include "support/pipe_stream.hpp"
 #include "support/run.hpp"
 
@@ -35,6 +36,7 @@ using parley::event;
 using parley::options;
 using parley::test::make_pipe;
 using parley::test::manual_clock;
+using parley::test::one_connection;
 using parley::test::pipe_end;
 using parley::test::pipe_stream;
 using parley::test::run_virtually;
@@ -62,7 +64,15 @@ struct over {
 template <typename Stream>
 asio::awaitable<peer_over<Stream>> dial(Stream s, options o = {}) {
   over<Stream> connector{std::make_shared<Stream>(std::move(s))};
-  return parley::dial<parley::session, manual_clock>(std::move(connector), std::move(o));
+  return parley::dial<parley::session, manual_clock>(std::move(connector),
+                                                     one_connection(std::move(o)));
+}
+
+/// The only connection of a conversation.
+template <typename Carrier>
+asio::awaitable<void> carry(std::shared_ptr<Carrier> c) {
+  const auto why = co_await c->run();
+  c->end(c->protocol().settled() ? std::error_code{} : why);
 }
 
 /// What a listener does for one caller, on any stream.
@@ -83,7 +93,8 @@ asio::awaitable<peer_over<Stream>> answer(Stream s, options o = {}) {
   const auto c = std::make_shared<carrier>(executor, settings, hello.session);
   REQUIRE_FALSE(c->protocol().accept(hello, manual_clock::now()));
   c->next_attempt();
-  parley::detail::spawn(executor, c->run(std::move(s)));
+  c->attach(std::move(s));
+  parley::detail::spawn(executor, carry(c));
   co_return peer_over<Stream>(c);
 }
 
@@ -700,8 +711,8 @@ options logging(std::vector<std::string>& said, std::string name) {
   options o;
   o.name = name;
   o.on_event = [&said](const event& e) {
-    static constexpr std::array names{"connecting",  "connected", "rejected",
-                                      "turned away", "lost",      "ended"};
+    static constexpr std::array names{"connecting", "connected", "rejected", "turned away",
+                                      "lost",       "failed",    "resumed",  "ended"};
     std::string line = names.at(static_cast<std::size_t>(e.what));
     if (!e.detail.empty()) line += " " + std::string(e.detail);
     if (e.reason) line += ": " + e.reason.message();

@@ -15,6 +15,8 @@ using parley::arrivals;
 using parley::control;
 using parley::heartbeat;
 using parley::test::ack_frame;
+using parley::test::frame_of;
+using parley::test::hex;
 using parley::test::message_frame;
 using parley::test::ping_frame;
 using parley::test::pong_frame;
@@ -51,10 +53,52 @@ struct desk {
 TEST_CASE("a connection begins with its greeting") {
   desk d;
   CHECK(d.out.empty());
-  d.out.begin("greeting", 5);
+  d.out.begin("greeting");
   CHECK(!d.out.empty());
   CHECK(d.out.rest() == "greeting");
-  CHECK(d.out.told() == 5);
+  CHECK(d.out.told() == 0);
+}
+
+TEST_CASE("a greeting tells nobody how far the program is: only an ack that was written does") {
+  desk d;
+  d.release_one();
+  d.out.begin("greeting");
+  REQUIRE(d.out.commit(8) == 8);
+  CHECK(d.out.told() == 0);
+  CHECK(d.encode() == ack_frame(1));
+  CHECK(d.out.commit(12) == 12);
+  CHECK(d.out.told() == 1);
+}
+
+TEST_CASE("the last word stands behind all that is owed, and tells how far the program is") {
+  desk d;
+  d.release_one();
+  REQUIRE(d.encode() == ack_frame(1));
+  d.out.part(1);
+  CHECK(d.out.rest() == ack_frame(1) + frame_of(0x03, hex("06 0000000000000001")));
+  CHECK(d.out.parted());
+  CHECK(d.out.commit(12 + 12) == 12 + 12);
+  CHECK(d.out.told() == 0);  // the last byte is not written
+  CHECK(d.out.commit(1) == 1);
+  CHECK(d.out.told() == 1);
+}
+
+TEST_CASE("the last word alone tells how far the program is") {
+  desk d;
+  d.out.part(7);
+  CHECK(d.out.commit(13) == 13);
+  CHECK(d.out.told() == 7);
+}
+
+TEST_CASE("either side's last word is said on one connection, not on the next") {
+  desk d;
+  CHECK(!d.out.parted());
+  SECTION("ours") { d.out.part(0); }
+  SECTION("the peer's") { d.out.peer_parted(); }
+  CHECK(d.out.parted());
+  d.out.begin("greeting");
+  CHECK(!d.out.parted());
+  CHECK(d.out.rest() == "greeting");
 }
 
 TEST_CASE("nothing is encoded where nothing is owed") {
@@ -108,9 +152,23 @@ TEST_CASE("a write without control frames takes none and tells nothing new") {
 
 TEST_CASE("a new connection drops what was not written of the last one") {
   desk d;
-  d.out.begin("greeting", 0);
+  d.out.begin("greeting");
   REQUIRE(d.out.commit(3) == 3);
-  d.out.begin("another", 2);
+  d.out.begin("another");
   CHECK(d.out.rest() == "another");
-  CHECK(d.out.told() == 2);
+}
+
+TEST_CASE("what one connection has told is not told on the next") {
+  desk d;
+  d.release_one();
+  REQUIRE(d.encode() == ack_frame(1));
+  SECTION("written whole") {
+    REQUIRE(d.out.commit(12) == 12);
+    REQUIRE(d.out.told() == 1);
+  }
+  SECTION("cut") { REQUIRE(d.out.commit(11) == 11); }
+  d.out.begin("another");
+  CHECK(d.out.told() == 0);
+  REQUIRE(d.out.commit(7) == 7);
+  CHECK(d.out.told() == 0);
 }

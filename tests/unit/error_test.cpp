@@ -70,3 +70,30 @@ TEST_CASE("no errc has the value that means success") {
   CHECK(!std::error_code(0, parley::error_category()));
   CHECK(first != 0);
 }
+
+TEST_CASE("an error is final where no further connection can mend it, and passes otherwise") {
+  const std::set<errc> final{// this side, or the peer, wants no more
+                             errc::aborted, errc::ended_by_peer,
+                             // nobody there speaks parley, or not about this session
+                             errc::not_parley, errc::framed_peer, errc::wrong_session,
+                             // refusals, but that the listener is busy
+                             errc::refused_version, errc::refused_not_allowed,
+                             errc::refused_unknown_session, errc::refused_expired,
+                             errc::refused_ended, errc::refused_stale_attempt,
+                             errc::refused_position, errc::refused_malformed};
+  for (int value = first; value <= last; ++value) {
+    const auto e = static_cast<errc>(value);
+    INFO("errc " << value << ", " << parley::describe(e));
+    CHECK(parley::is_final(e) == final.contains(e));
+  }
+}
+
+TEST_CASE("no error of the system's is final, whatever its number, and neither is success") {
+  CHECK(!parley::is_final({}));
+  CHECK(!parley::is_final(std::error_code(0, parley::error_category())));
+  CHECK(!parley::is_final(std::error_code(last + 1, parley::error_category())));
+  for (int value = first; value <= last; ++value) {
+    CHECK(!parley::is_final(std::error_code(value, std::generic_category())));
+    CHECK(!parley::is_final(std::error_code(value, std::system_category())));
+  }
+}

@@ -20,7 +20,7 @@ using parley::test::hex;
 constexpr auto no_error = std::optional<errc>{};
 
 // Sizes of bodies without their texts, counted from the table of DESIGN section 5.
-constexpr std::size_t hello_fixed = 6 + 1 + 1 + 1 + 16 + 4 + 8 + 8 + 4 + 4 + 2;
+constexpr std::size_t hello_fixed = 6 + 1 + 1 + 4 + 16 + 4 + 8 + 8 + 4 + 4 + 2;
 constexpr std::size_t welcome_fixed = 1 + 1 + 16 + 4 + 8 + 8 + 4 + 4 + 2;
 constexpr std::size_t refuse_fixed = 1 + 8;
 
@@ -125,8 +125,8 @@ TEST_CASE("the bytes of a new session's hello") {
   h.max_message = 1'048'576;
   h.heartbeat_ms = 5000;
   h.name = "ann";
-  CHECK(frame::encode(h) == hex("00003a 01"
-                                "7061726c6579 01 01 01"
+  CHECK(frame::encode(h) == hex("00003d 01"
+                                "7061726c6579 01 01 00000000"
                                 "000102030405060708090a0b0c0d0e0f"
                                 "00000001 0000000000000000 0000000000000000"
                                 "00400000 00100000 1388"
@@ -137,7 +137,7 @@ TEST_CASE("the bytes of a returning session's hello") {
   frame::hello h;
   h.version_min = 0;
   h.version_max = 0x7f;
-  h.fresh = false;
+  h.welcomed = 3;
   h.session = counting_id(0xf0);
   h.attempt = 0x01020304;
   h.next = 0x1112131415161718;
@@ -145,8 +145,8 @@ TEST_CASE("the bytes of a returning session's hello") {
   h.window = 0x31323334;
   h.max_message = 0x00414243;
   h.heartbeat_ms = 0x5152;
-  CHECK(frame::encode(h) == hex("000037 01"
-                                "7061726c6579 00 7f 00"
+  CHECK(frame::encode(h) == hex("00003a 01"
+                                "7061726c6579 00 7f 00000003"
                                 "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"
                                 "01020304 1112131415161718 2122232425262728"
                                 "31323334 00414243 5152"));
@@ -261,14 +261,14 @@ TEST_CASE("a hello comes back as it was said") {
     auto h = random_greeting<frame::hello>(rng, name);
     h.version_min = static_cast<std::uint8_t>(rng.below(2));
     h.version_max = static_cast<std::uint8_t>(rng.between(1, 255));
-    h.fresh = rng.once_in(2);
+    h.welcomed = static_cast<std::uint32_t>(rng.next());
     const auto bytes = frame::encode(h);
     frame::hello decoded;
     REQUIRE(frame::decode(body_of(bytes), decoded) == no_error);
     check_same(decoded, h);
     CHECK(decoded.version_min == h.version_min);
     CHECK(decoded.version_max == h.version_max);
-    CHECK(decoded.fresh == h.fresh);
+    CHECK(decoded.welcomed == h.welcomed);
   }
 }
 
@@ -404,15 +404,6 @@ TEST_CASE("a welcome with another version than ours is refused") {
 }
 
 TEST_CASE("flags that parley/1 does not know are ignored") {
-  auto body = std::string(body_of(frame::encode(plain_greeting<frame::hello>())));
-  frame::hello h;
-  body[8] = '\xfe';  // behind magic and versions: all flags but "new session"
-  REQUIRE(frame::decode(body, h) == no_error);
-  CHECK(!h.fresh);
-  body[8] = '\xff';
-  REQUIRE(frame::decode(body, h) == no_error);
-  CHECK(h.fresh);
-
   auto answer = std::string(body_of(frame::encode(plain_greeting<frame::welcome>())));
   answer[1] = '\xff';  // behind the version
   frame::welcome w;

@@ -3,9 +3,11 @@
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "support/bytes.hpp"
 
@@ -22,6 +24,7 @@ using parley::test::hex;
 constexpr frame::session_id id{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 constexpr auto accepted = std::optional<frame::refuse_reason>{};
 constexpr auto no_error = std::optional<errc>{};
+constexpr handshake::time_point start{1h};
 
 options named(std::string_view name) {
   options o;
@@ -55,6 +58,25 @@ frame::hello hello_of(std::uint32_t attempt) {
   return h;
 }
 
+/// Takes the hello, unless it is to be refused.
+std::optional<frame::refuse_reason> answer_to(handshake& listener, const frame::hello& h,
+                                              const positions& here) {
+  const auto refused = listener.check(h, here);
+  if (!refused) listener.accept(h);
+  return refused;
+}
+
+/// A welcome to `attempt` that fits a dialer at the beginning.
+frame::welcome welcome_of(std::uint32_t attempt) {
+  frame::welcome w;
+  w.session = id;
+  w.attempt = attempt;
+  w.window = 4'194'304;
+  w.max_message = 1'048'576;
+  w.heartbeat_ms = 5000;
+  return w;
+}
+
 }  // namespace
 
 TEST_CASE("a hello and a welcome tell each side what the other is like") {
@@ -69,9 +91,9 @@ TEST_CASE("a hello and a welcome tell each side what the other is like") {
   handshake dialer(left, id);
   handshake listener(right, id);
 
-  const auto hello = dialer.dial({});
+  const auto hello = dialer.dial({}, start);
   CHECK(!dialer.done());
-  REQUIRE(listener.accept(hello_in(hello), {}) == accepted);
+  REQUIRE(answer_to(listener, hello_in(hello), {}) == accepted);
   CHECK(listener.done());
   const auto welcome = listener.welcome({});
   REQUIRE(dialer.welcomed(body_of(welcome), {}) == no_error);
@@ -102,36 +124,37 @@ TEST_CASE("before a greeting nothing is known of the peer") {
 
 TEST_CASE("a hello says who calls, how often it has tried, and where it is") {
   handshake dialer(named("ann"), id);
-  const auto first = dialer.dial({});
-  CHECK(hello_in(first).fresh);
+  const auto first = dialer.dial({}, start);
+  CHECK(hello_in(first).welcomed == 0);
   CHECK(hello_in(first).attempt == 1);
   CHECK(hello_in(first).session == id);
   CHECK(hello_in(first).name == "ann");
   CHECK(hello_in(first).version_min == 1);
   CHECK(hello_in(first).version_max == 1);
 
-  const auto second = dialer.dial({.next = 5, .base = 3, .unsent = 9});
+  const auto second = dialer.dial({.next = 5, .base = 3, .unsent = 9}, start);
   CHECK(hello_in(second).attempt == 2);
   CHECK(hello_in(second).next == 5);
   CHECK(hello_in(second).base == 3);
 }
 
-TEST_CASE("a session is new until it was once accepted") {
+TEST_CASE("a session is new until it was once welcomed, and then says which attempt was") {
   handshake dialer(named("ann"), id);
   handshake listener(named("bob"), id);
-  CHECK(hello_in(dialer.dial({})).fresh);
-  const auto hello = dialer.dial({});
-  CHECK(hello_in(hello).fresh);
-  REQUIRE(listener.accept(hello_in(hello), {}) == accepted);
+  CHECK(hello_in(dialer.dial({}, start)).welcomed == 0);
+  const auto hello = dialer.dial({}, start);
+  CHECK(hello_in(hello).welcomed == 0);
+  REQUIRE(answer_to(listener, hello_in(hello), {}) == accepted);
   REQUIRE(dialer.welcomed(body_of(listener.welcome({})), {}) == no_error);
-  const auto again = dialer.dial({});
-  CHECK(!hello_in(again).fresh);
+  dialer.hang_up();
+  const auto again = dialer.dial({}, start);
+  CHECK(hello_in(again).welcomed == 2);
   CHECK(!dialer.done());  // not on this connection
 }
 
 TEST_CASE("a welcome repeats session and attempt and says where the listener is") {
   handshake listener(named("bob"), id);
-  REQUIRE(listener.accept(hello_of(77), {}) == accepted);
+  REQUIRE(answer_to(listener, hello_of(77), {}) == accepted);
   const auto bytes = listener.welcome({.next = 4, .base = 2, .unsent = 6});
   const auto w = welcome_in(bytes);
   CHECK(w.session == id);
@@ -143,12 +166,12 @@ TEST_CASE("a welcome repeats session and attempt and says where the listener is"
 
 TEST_CASE("an attempt that is not newer than the last one is stale") {
   handshake listener(named("bob"), id);
-  CHECK(listener.accept(hello_of(0), {}) == frame::refuse_reason::stale_attempt);
-  REQUIRE(listener.accept(hello_of(5), {}) == accepted);
-  CHECK(listener.accept(hello_of(4), {}) == frame::refuse_reason::stale_attempt);
-  CHECK(listener.accept(hello_of(5), {}) == frame::refuse_reason::stale_attempt);
-  CHECK(listener.accept(hello_of(6), {}) == accepted);
-  CHECK(listener.accept(hello_of(UINT32_MAX), {}) == accepted);
+  CHECK(answer_to(listener, hello_of(0), {}) == frame::refuse_reason::stale_attempt);
+  REQUIRE(answer_to(listener, hello_of(5), {}) == accepted);
+  CHECK(answer_to(listener, hello_of(4), {}) == frame::refuse_reason::stale_attempt);
+  CHECK(answer_to(listener, hello_of(5), {}) == frame::refuse_reason::stale_attempt);
+  CHECK(answer_to(listener, hello_of(6), {}) == accepted);
+  CHECK(answer_to(listener, hello_of(UINT32_MAX), {}) == accepted);
   CHECK(listener.attempt() == UINT32_MAX);
 }
 
@@ -160,7 +183,7 @@ TEST_CASE("positions that cannot be are refused, each way") {
     auto h = hello_of(1);
     h.next = next;
     h.base = base;
-    return listener.accept(h, here);
+    return answer_to(listener, h, here);
   };
   CHECK(answer(20, 0) == accepted);
   CHECK(answer(27, 10) == accepted);
@@ -177,47 +200,42 @@ TEST_CASE("a new session that claims positions is refused") {
   handshake listener(named("bob"), id);
   auto h = hello_of(1);
   h.next = 1;
-  CHECK(listener.accept(h, {}) == frame::refuse_reason::position);
+  CHECK(answer_to(listener, h, {}) == frame::refuse_reason::position);
   h.next = 0;
   h.base = 1;
-  CHECK(listener.accept(h, {}) == frame::refuse_reason::position);
+  CHECK(answer_to(listener, h, {}) == frame::refuse_reason::position);
 }
 
 TEST_CASE("a refusal changes nothing") {
   handshake listener(named("bob"), id);
   auto first = hello_of(5);
   first.name = "ann";
-  REQUIRE(listener.accept(first, {}) == accepted);
+  REQUIRE(answer_to(listener, first, {}) == accepted);
 
   auto stale = hello_of(4);
   stale.name = "eve";
   stale.window = 5'000'000;
-  REQUIRE(listener.accept(stale, {}) != accepted);
+  REQUIRE(answer_to(listener, stale, {}) != accepted);
   auto wrong = hello_of(9);
   wrong.name = "eve";
   wrong.next = 1;
-  REQUIRE(listener.accept(wrong, {}) != accepted);
+  REQUIRE(answer_to(listener, wrong, {}) != accepted);
 
   CHECK(listener.attempt() == 5);
   CHECK(listener.peer_name() == "ann");
   CHECK(listener.peer_window() == first.window);
   CHECK(listener.done());
-  CHECK(listener.accept(hello_of(6), {}) == accepted);
+  CHECK(answer_to(listener, hello_of(6), {}) == accepted);
 }
 
 TEST_CASE("a welcome that is not the answer to this hello is refused") {
   handshake dialer(named("ann"), id);
-  (void)dialer.dial({});
-  (void)dialer.dial({});
+  (void)dialer.dial({}, start);
+  (void)dialer.dial({}, start);
   const positions here{.next = 10, .base = 20, .unsent = 27};
-  frame::welcome right;
-  right.session = id;
-  right.attempt = 2;
+  frame::welcome right = welcome_of(2);
   right.next = 20;
   right.base = 10;
-  right.window = 4'194'304;
-  right.max_message = 1'048'576;
-  right.heartbeat_ms = 5000;
 
   const auto answer = [&](auto change) {
     auto w = right;
@@ -242,7 +260,7 @@ TEST_CASE("a welcome that is not the answer to this hello is refused") {
 
 TEST_CASE("a welcome that is cut is malformed") {
   handshake dialer(named("ann"), id);
-  (void)dialer.dial({});
+  (void)dialer.dial({}, start);
   CHECK(dialer.welcomed({}, {}) == errc::malformed_frame);
   CHECK(dialer.welcomed("\x01", {}) == errc::malformed_frame);
   CHECK(!dialer.done());
@@ -251,9 +269,11 @@ TEST_CASE("a welcome that is cut is malformed") {
 TEST_CASE("a refusal is an error with the listener's reason and text") {
   const auto refused = [](std::string_view reason, std::string_view text) {
     handshake dialer(named("ann"), id);
-    (void)dialer.dial({});
+    (void)dialer.dial({}, start);
     const auto body = hex(reason) + hex("ffffffffffffffff") + std::string(text);
-    const auto ec = dialer.refused(body);
+    frame::refusal r;
+    REQUIRE(frame::decode(body, r) == no_error);
+    const auto ec = dialer.refused(r);
     CHECK(dialer.refusal() == text);
     CHECK(!dialer.done());
     return ec;
@@ -269,13 +289,161 @@ TEST_CASE("a refusal is an error with the listener's reason and text") {
   CHECK(refused("09", std::string(128, 't')) == errc::refused_malformed);
 }
 
-TEST_CASE("a refusal that is malformed is an error too, and leaves no text") {
+// --- one connection after the other --------------------------------------------------------------
+
+TEST_CASE("an answer is due in the time of the handshake, anew for each attempt") {
+  auto o = named("ann");
+  o.handshake_timeout = 300ms;
+  handshake dialer(o, id);
+  (void)dialer.dial({}, start);
+  CHECK(dialer.due() == start + 300ms);
+  (void)dialer.dial({}, start + 1h);
+  CHECK(dialer.due() == start + 1h + 300ms);
+}
+
+TEST_CASE("a connection that ends leaves the greetings known, and none done") {
   handshake dialer(named("ann"), id);
-  (void)dialer.dial({});
-  CHECK(dialer.refused({}) == errc::malformed_frame);
-  CHECK(dialer.refused(hex("00 ffffffffffffffff") + "x") == errc::malformed_frame);
-  CHECK(dialer.refused(hex("0a ffffffffffffffff") + "x") == errc::malformed_frame);
-  CHECK(dialer.refused(hex("03 ffffffffffffffff") + std::string(129, 't')) ==
-        errc::malformed_frame);
-  CHECK(dialer.refusal().empty());
+  (void)dialer.dial({}, start);
+  REQUIRE(dialer.welcomed(body_of(frame::encode(welcome_of(1))), {}) == no_error);
+  REQUIRE(dialer.done());
+  dialer.hang_up();
+  CHECK(!dialer.done());
+  CHECK(dialer.attempt() == 1);
+  CHECK(dialer.peer_window() == 4'194'304);  // what is queued meanwhile is measured by that
+  CHECK(dialer.max_outgoing() == 1'048'576);
+}
+
+TEST_CASE("a new session's hello that is repeated, because the welcome was lost, is welcome") {
+  handshake dialer(named("ann"), id);
+  handshake listener(named("bob"), id);
+  for (std::uint32_t attempt = 1; attempt <= 10; ++attempt) {
+    INFO("attempt " << attempt);
+    const auto hello = dialer.dial({}, start);
+    CHECK(hello_in(hello).welcomed == 0);
+    CHECK(hello_in(hello).attempt == attempt);
+    // The listener has something to say already, and a connection that took some of it.
+    REQUIRE(answer_to(listener, hello_in(hello), {.next = 0, .base = 0, .unsent = 5}) == accepted);
+    CHECK(listener.done());
+    CHECK(listener.peer_next() == 0);
+    listener.hang_up();
+    dialer.hang_up();
+  }
+  const auto hello = dialer.dial({}, start);
+  REQUIRE(answer_to(listener, hello_in(hello), {.next = 0, .base = 0, .unsent = 5}) == accepted);
+  const auto welcome = listener.welcome({.next = 0, .base = 0, .unsent = 5});
+  CHECK(dialer.welcomed(body_of(welcome), {}) == no_error);
+}
+
+TEST_CASE("a lost welcome's hello does not fit once the peer is known to have come further") {
+  handshake listener(named("bob"), id);
+  REQUIRE(answer_to(listener, hello_of(1), {}) == accepted);
+  listener.hang_up();
+  const positions acknowledged{.next = 0, .base = 1, .unsent = 5};
+  CHECK(listener.check(hello_of(2), acknowledged) == frame::refuse_reason::position);
+}
+
+TEST_CASE("each greeting says anew from where the peer wants to have it") {
+  handshake listener(named("bob"), id);
+  const positions here{.next = 10, .base = 20, .unsent = 27};
+  std::uint32_t attempt = 0;
+  for (const std::uint64_t next : {20U, 27U, 23U, 20U}) {
+    auto h = hello_of(++attempt);
+    h.welcomed = attempt - 1;
+    h.next = next;
+    h.base = 10;
+    REQUIRE(answer_to(listener, h, here) == accepted);
+    CHECK(listener.peer_next() == next);
+    listener.hang_up();
+  }
+
+  handshake dialer(named("ann"), id);
+  (void)dialer.dial(here, start);
+  auto w = welcome_of(1);
+  w.next = 25;
+  REQUIRE(dialer.welcomed(body_of(frame::encode(w)), here) == no_error);
+  CHECK(dialer.peer_next() == 25);
+}
+
+TEST_CASE("positions are compared as they are, up to the largest numbers") {
+  constexpr std::uint64_t largest = ~std::uint64_t{0};
+  for (const std::uint64_t border : {std::uint64_t{1} << 32, std::uint64_t{1} << 63, largest}) {
+    const positions here{.next = border - 1, .base = border - 3, .unsent = border - 1};
+    const auto check = [&](std::uint64_t next, std::uint64_t base) {
+      const handshake listener(named("bob"), id);
+      auto h = hello_of(1);
+      h.next = next;
+      h.base = base;
+      return listener.check(h, here);
+    };
+    INFO("border " << border);
+    CHECK(check(border - 3, border - 1) == accepted);
+    CHECK(check(border - 1, 0) == accepted);
+    CHECK(check(border - 4, 0) == frame::refuse_reason::position);
+    CHECK(check(border, 0) == frame::refuse_reason::position);
+    CHECK(check(border - 2, border) == frame::refuse_reason::position);
+  }
+}
+
+TEST_CASE("a session that another process has welcomed is not known here") {
+  handshake listener(named("bob"), id);
+  auto late = hello_of(2);
+  late.welcomed = 1;  // by a listener that is gone
+  CHECK(listener.check(late, {}) == frame::refuse_reason::unknown_session);
+  REQUIRE(answer_to(listener, hello_of(3), {}) == accepted);  // one that was long on its way
+  auto back = hello_of(6);
+  back.welcomed = 4;
+  CHECK(listener.check(back, {}) == frame::refuse_reason::unknown_session);
+  back.welcomed = 3;
+  CHECK(listener.check(back, {}) == accepted);
+  back.welcomed = 0;  // a welcome of this one was lost
+  CHECK(listener.check(back, {}) == accepted);
+}
+
+TEST_CASE("what a peer takes it takes all through the session") {
+  struct limit {
+    std::string_view name;
+    std::function<void(frame::greeting&)> change;
+    bool is_taken;
+  };
+  auto own = named("ann");
+  own.max_message = 2000;
+  const std::vector<limit> limits{
+      {"all as before", [](auto&) {}, true},
+      {"a smaller window", [](auto& g) { --g.window; }, false},
+      {"a larger window", [](auto& g) { ++g.window; }, false},
+      {"a smaller message than this side's", [](auto& g) { g.max_message = 1999; }, false},
+      {"a message that only this side's limit binds", [](auto& g) { ++g.max_message; }, true},
+      {"another heartbeat", [](auto& g) { g.heartbeat_ms = 700; }, true},
+      {"another name", [](auto& g) { g.name = "eve"; }, true},
+  };
+  for (const auto& l : limits) {
+    INFO(l.name);
+    handshake listener(own, id);
+    REQUIRE(answer_to(listener, hello_of(1), {}) == accepted);
+    listener.hang_up();
+    auto h = hello_of(2);
+    l.change(h);
+    CHECK(listener.check(h, {}) ==
+          (l.is_taken ? accepted : std::optional(frame::refuse_reason::malformed)));
+
+    handshake dialer(own, id);
+    (void)dialer.dial({}, start);
+    REQUIRE(dialer.welcomed(body_of(frame::encode(welcome_of(1))), {}) == no_error);
+    dialer.hang_up();
+    (void)dialer.dial({}, start);
+    auto w = welcome_of(2);
+    l.change(w);
+    CHECK(dialer.welcomed(body_of(frame::encode(w)), {}) ==
+          (l.is_taken ? no_error : std::optional(errc::wrong_session)));
+    CHECK(dialer.done() == l.is_taken);
+  }
+}
+
+TEST_CASE("a check alone changes nothing") {
+  handshake listener(named("bob"), id);
+  CHECK(listener.check(hello_of(3), {}) == accepted);
+  CHECK(!listener.done());
+  CHECK(listener.attempt() == 0);
+  CHECK(listener.peer_window() == 0);
+  CHECK(answer_to(listener, hello_of(1), {}) == accepted);
 }

@@ -53,6 +53,12 @@ TEST_CASE("the defaults are valid and are those of the design") {
   CHECK(o.connect_timeout == 5s);
   CHECK(o.handshake_timeout == 5s);
   CHECK(o.goodbye_timeout == 5s);
+  CHECK(o.resume_for == 10min);  // a detached session is kept 10 min
+  CHECK(o.wait_for == 0s);
+  CHECK(o.retry_most == 5s);      // reconnect: 0.1 s doubling to 5 s
+  CHECK(o.max_silent == 4096);    // 4,096 silent sockets
+  CHECK(o.max_handshakes == 64);  // 64 handshakes under way, 16 per address
+  CHECK(o.max_per_address == 16);
   CHECK(!o.on_event);
 }
 
@@ -124,9 +130,21 @@ TEST_CASE("times are positive") {
   }
 }
 
-TEST_CASE("a listener has room for one peer and one greeting") {
+TEST_CASE("the times that a broken connection is waited for may be nothing, or a year") {
+  using field = std::chrono::milliseconds options::*;
+  for (const field f : {&options::resume_for, &options::wait_for, &options::retry_most}) {
+    CHECK(passes([f](options& o) { o.*f = 0ms; }));
+    CHECK(passes([f](options& o) { o.*f = 1ms; }));
+    CHECK(passes([f](options& o) { o.*f = 24h * 365; }));
+    CHECK(!passes([f](options& o) { o.*f = -1ms; }));
+    CHECK(!passes([f](options& o) { o.*f = std::chrono::milliseconds::min(); }));
+  }
+}
+
+TEST_CASE("a listener has room for one peer, one silent caller and one greeting") {
   using field = std::size_t options::*;
-  for (const field f : {&options::max_peers, &options::max_handshakes}) {
+  for (const field f : {&options::max_peers, &options::max_handshakes, &options::max_silent,
+                        &options::max_per_address}) {
     CHECK(passes([f](options& o) { o.*f = 1; }));
     CHECK(!passes([f](options& o) { o.*f = 0; }));
   }

@@ -502,6 +502,228 @@ TEST_CASE("an outbox that is never quite empty does not grow") {
   }
 }
 
+// --- a new connection
+// -----------------------------------------------------------------------------
+
+namespace {
+
+/// Around every border: in one chunk, on a chunk's end, longer than a chunk.
+const std::vector<std::size_t> mixed{10, 60'000, 20'000, 70'000, 0, 65'388, 1, 30'000, 30'000};
+
+/// A box in which the frames of `mixed` stand, and these frames.
+struct filled {
+  outbox box{plenty};
+  std::vector<std::string> frames;
+
+  explicit filled(const std::vector<std::size_t>& sizes = mixed, std::uint64_t first = 0)
+      : box(plenty, first) {
+    for (const auto size : sizes) frames.push_back(queue(box, size));
+  }
+
+  /// The bytes of the frames from the one with this index on.
+  [[nodiscard]] std::string from(std::size_t index) const {
+    return std::accumulate(frames.begin() + static_cast<std::ptrdiff_t>(index), frames.end(),
+                           std::string());
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a new connection writes again from any frame on, after any acks, byte for byte") {
+  const std::size_t count = mixed.size();
+  for (std::uint64_t acked = 0; acked <= count; ++acked) {
+    for (std::uint64_t next = acked; next <= count; ++next) {
+      INFO("acknowledged " << acked << ", the peer has " << next);
+      filled f;
+      REQUIRE(write_all(f.box) == f.from(0));
+      REQUIRE(f.box.acknowledge(acked));
+      const auto held = f.box.held();
+      const auto memory = f.box.allocated();
+      CHECK(f.box.rewind(next) == count - next);
+      CHECK(f.box.base() == acked);
+      CHECK(f.box.unsent() == next);
+      CHECK(f.box.end() == count);
+      CHECK(f.box.held() == held);
+      CHECK(f.box.allocated() == memory);  // nothing is copied
+      CHECK(f.box.between_batches());
+      CHECK(f.box.queued() == f.from(next).size());
+      CHECK(write_all(f.box) == f.from(next));
+      for (std::uint64_t i = acked; i <= count; ++i) CHECK(f.box.acknowledge(i));
+      CHECK(f.box.held() == 0);
+    }
+  }
+}
+
+TEST_CASE("a connection may be followed by another at every byte of a batch") {
+  const std::vector<std::size_t> sizes{3, 0, 20};
+  const std::size_t total = 3 * overhead + 23;
+  for (std::size_t cut = 0; cut <= total; ++cut) {
+    for (std::uint64_t next = 0; next <= sizes.size(); ++next) {
+      INFO("cut after " << cut << " bytes, the peer has " << next);
+      filled f(sizes);
+      REQUIRE(prepared(f.box) == f.from(0));
+      f.box.commit(cut);
+      CHECK(f.box.rewind(next) == 3 - next);
+      CHECK(f.box.between_batches());
+      const auto late = queue(f.box, 7);
+      CHECK(write_all(f.box) == f.from(next) + late);
+    }
+  }
+}
+
+TEST_CASE("a batch of four chunks that was cut near a border is written again") {
+  const std::vector<std::size_t> sizes(6, chunk_size - overhead);
+  for (std::size_t border = 0; border <= 4 * chunk_size; border += chunk_size) {
+    for (const std::ptrdiff_t near : {-1, 0, 1}) {
+      const auto cut = static_cast<std::ptrdiff_t>(border) + near;
+      if (cut < 0 || cut > static_cast<std::ptrdiff_t>(4 * chunk_size)) continue;
+      for (std::uint64_t next = 0; next <= 4; ++next) {
+        INFO("cut after " << cut << " bytes, the peer has " << next);
+        filled f(sizes);
+        REQUIRE(prepared(f.box).size() == 4 * chunk_size);
+        f.box.commit(static_cast<std::size_t>(cut));
+        CHECK(f.box.rewind(next) == 4 - next);
+        CHECK(write_all(f.box) == f.from(next));
+      }
+    }
+  }
+}
+
+TEST_CASE("what was acknowledged in the middle of a batch is freed when the connection is gone") {
+  for (std::uint64_t acked = 0; acked <= 4; ++acked) {
+    for (std::uint64_t next = acked; next <= 4; ++next) {
+      INFO("acknowledged " << acked << ", the peer has " << next);
+      filled f(std::vector<std::size_t>(4, chunk_size - overhead));
+      REQUIRE(!prepared(f.box).empty());
+      f.box.commit(4 * chunk_size - 1);
+      REQUIRE(f.box.acknowledge(acked));
+      CHECK(f.box.rewind(next) == 4 - next);
+      CHECK(f.box.held() == (4 - acked) * chunk_size);
+      CHECK(f.box.allocated() <= (4 - acked) * chunk_size + chunk_size);  // with the spare one
+      CHECK(write_all(f.box) == f.from(next));
+    }
+  }
+}
+
+TEST_CASE("a batch that is abandoned gives back what was acknowledged, and says no less was sent") {
+  for (std::uint64_t acked = 0; acked <= 4; ++acked) {
+    INFO("acknowledged " << acked);
+    filled f(std::vector<std::size_t>(4, chunk_size - overhead));
+    REQUIRE(!prepared(f.box).empty());
+    f.box.commit(1);
+    REQUIRE(f.box.acknowledge(acked));
+    CHECK(f.box.held() == 4 * chunk_size);
+    f.box.abandon_batch();
+    CHECK(f.box.held() == (4 - acked) * chunk_size);
+    CHECK(f.box.unsent() == 4);
+    CHECK(f.box.between_batches());
+    f.box.abandon_batch();  // once more changes nothing
+    CHECK(f.box.rewind(acked) == 4 - acked);
+    CHECK(write_all(f.box) == f.from(acked));
+  }
+}
+
+TEST_CASE("what was never given to a connection is not counted as written again") {
+  filled f({10, 20});
+  REQUIRE(!write_all(f.box).empty());
+  const auto late = queue(f.box, {30, 40});
+  CHECK(f.box.rewind(1) == 1);
+  CHECK(f.box.unsent() == 1);
+  CHECK(write_all(f.box) == f.from(1) + late);
+  CHECK(f.box.unsent() == 4);
+}
+
+TEST_CASE("connections may follow each other without a byte written") {
+  filled f;
+  CHECK(f.box.rewind(0) == 0);  // nothing was written before
+  REQUIRE(write_all(f.box) == f.from(0));
+  CHECK(f.box.rewind(0) == mixed.size());
+  CHECK(f.box.rewind(0) == 0);
+  CHECK(write_all(f.box) == f.from(0));
+  for (std::uint64_t next = 0; next <= mixed.size(); ++next) {
+    (void)write_all(f.box);
+    CHECK(f.box.rewind(next) == mixed.size() - next);
+  }
+  CHECK(!f.box.writable(no_limit));
+}
+
+TEST_CASE("an empty outbox begins a new connection too, and is used on") {
+  outbox box(plenty);
+  CHECK(box.rewind(0) == 0);
+  auto first = queue(box, 10);
+  CHECK(write_all(box) == first);
+  REQUIRE(box.acknowledge(1));
+  CHECK(box.rewind(1) == 0);
+  CHECK(!box.writable(no_limit));
+  const auto second = queue(box, 20);
+  CHECK(box.rewind(1) == 0);
+  CHECK(write_all(box) == second);
+}
+
+TEST_CASE("a peer that says it has less cannot acknowledge more before it is written again") {
+  filled f;
+  REQUIRE(write_all(f.box) == f.from(0));
+  REQUIRE(f.box.acknowledge(2));
+  CHECK(f.box.rewind(4) == mixed.size() - 4);
+  CHECK(!f.box.acknowledge(5));
+  CHECK(!f.box.acknowledge(1));
+  CHECK(f.box.acknowledge(4));
+  while (f.box.writable(no_limit)) {
+    (void)write_batch(f.box);
+    const auto sent = f.box.unsent();
+    CHECK(!f.box.acknowledge(sent + 1));
+    CHECK(f.box.acknowledge(sent));
+  }
+  CHECK(f.box.held() == 0);
+}
+
+TEST_CASE("after a new connection the window still begins with what is not acknowledged") {
+  constexpr std::uint64_t two = 2 * (overhead + 10);
+  filled f({10, 10, 10, 10});
+  REQUIRE(write_all(f.box, two) == f.from(0).substr(0, two));
+  CHECK(f.box.rewind(1) == 1);
+  // The peer has 0 and has not released it: there is room for 1 alone.
+  CHECK(write_all(f.box, two) == f.frames[1]);
+  REQUIRE(f.box.acknowledge(1));
+  CHECK(write_all(f.box, two) == f.frames[2]);
+  CHECK(f.box.rewind(3) == 0);
+  CHECK(!f.box.writable(two));
+  REQUIRE(f.box.acknowledge(3));
+  CHECK(write_all(f.box, two) == f.frames[3]);
+}
+
+TEST_CASE("the window holds a new connection back in the middle of a chunk") {
+  for (std::uint64_t window = 0; window < 200; ++window) {
+    INFO("window " << window);
+    filled f({5, 17, 0, 40, 3});
+    REQUIRE(write_all(f.box) == f.from(0));
+    CHECK(f.box.rewind(0) == 5);
+    const auto bytes = prepared(f.box, window);
+    CHECK(bytes == f.from(0).substr(0, bytes.size()));
+    CHECK(f.box.unsent() == frames_in(bytes));
+    CHECK(bytes.size() <= window);
+  }
+}
+
+TEST_CASE("numbers near their borders are rewound to as well") {
+  for (const std::uint64_t border :
+       {std::uint64_t{1} << 32, std::uint64_t{1} << 63, std::uint64_t{0}}) {  // 0: 2^64
+    const std::uint64_t first = border - 3;
+    const std::size_t count = border == 0 ? 2 : 6;
+    for (std::uint64_t i = 0; i <= count; ++i) {
+      INFO("from " << first << ", the peer has " << i);
+      filled f(std::vector<std::size_t>(count, 40'000), first);
+      REQUIRE(write_all(f.box) == f.from(0));
+      CHECK(f.box.rewind(first + i) == count - i);
+      CHECK(f.box.unsent() == first + i);
+      if (i < count) CHECK(!f.box.acknowledge(first + i + 1));
+      CHECK(write_all(f.box) == f.from(i));
+      CHECK(f.box.acknowledge(first + count));
+      CHECK(f.box.held() == 0);
+    }
+  }
+}
+
 // --- large sequence numbers
 // -----------------------------------------------------------------------
 
@@ -545,12 +767,13 @@ class twin {
         box_(limit_) {}
 
   void step() {
-    switch (rng_.below(5)) {
+    switch (rng_.below(6)) {
       case 0:
       case 1: append(); break;
       case 2: prepare(); break;
       case 3: commit(); break;
       case 4: acknowledge(); break;
+      case 5: rewind(); break;
     }
     check();
   }
@@ -618,6 +841,21 @@ class twin {
       frames_.pop_front();
       if (sent_ > 0) --sent_;
     }
+  }
+
+  /// One time in three, or hardly a batch would be written to its end.
+  void rewind() {
+    if (!rng_.once_in(3)) return;
+    const std::uint64_t reached = std::max(taken_, base_);
+    const std::uint64_t next = base_ + rng_.below(reached - base_ + 1);
+    REQUIRE(box_.rewind(next) == reached - next);
+    stream_.clear();
+    for (std::size_t i = next - base_; i < frames_.size(); ++i) stream_ += frames_[i];
+    taken_ = next;
+    sent_ = next - base_;
+    under_way_ = 0;
+    REQUIRE(box_.unsent() == next);
+    REQUIRE(box_.between_batches());
   }
 
   void check() {

@@ -270,9 +270,31 @@ TEST_CASE("a message of the largest size is taken") {
 // ----------------------------------------------------------------------------------------
 
 TEST_CASE("a greeting in the middle of a conversation is out of place") {
-  for (const unsigned type : {0x01U, 0x02U, 0x03U}) {
+  for (const unsigned type : {0x01U, 0x02U}) {
     check_all(connected, announced(type, 1), errc::unexpected_frame);
     check_all(connected, announced(type, control_limit), errc::unexpected_frame);
+  }
+}
+
+TEST_CASE("a refusal in the middle of a conversation ends it, if it is a proper one") {
+  constexpr std::size_t shortest = 9;  // reason and number
+  constexpr std::size_t longest_refusal = shortest + 128;
+  for (const std::size_t length :
+       {std::size_t{1}, shortest - 1, longest_refusal + 1, control_limit}) {
+    INFO("length " << length);
+    check_all(connected, announced(0x03, length), errc::malformed_frame);
+    check_all(connected, header_of(0x03, length), errc::malformed_frame);  // by the header alone
+  }
+  for (const unsigned reason : {0U, 10U, 255U}) {
+    INFO("reason " << reason);
+    check_all(connected, frame_of(0x03, big_endian(reason, 1) + hex("ffffffffffffffff")),
+              errc::malformed_frame);
+  }
+  for (unsigned reason = 1; reason <= 9; ++reason) {
+    INFO("reason " << reason);
+    const auto body = big_endian(reason, 1) + hex("ffffffffffffffff");
+    check_all(connected, frame_of(0x03, body), errc::ended_by_peer);
+    check_all(connected, frame_of(0x03, body + std::string(128, 't')), errc::ended_by_peer);
   }
 }
 

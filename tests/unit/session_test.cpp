@@ -89,8 +89,8 @@ TEST_CASE("a dialer says hello and nothing else before the welcome") {
   const auto bytes = drain(s);
   const auto h = hello_in(bytes);
   CHECK(h.name == "ann");
-  CHECK(h.fresh);
-  CHECK(bytes.size() == 4 + 55 + 3);  // header, hello, "ann"
+  CHECK(h.welcomed == 0);
+  CHECK(bytes.size() == 4 + 58 + 3);  // header, hello, "ann"
   CHECK(!s.wants_write());
   CHECK(!s.connected());
 }
@@ -630,7 +630,7 @@ TEST_CASE("an empty conversation can end") {
   CHECK(p.done());
 }
 
-TEST_CASE("output is done only when the last ack is in the stream to its last byte") {
+TEST_CASE("output is done when the listener's last word is in the stream to its last byte") {
   pair p;
   p.dialer.finish();
   p.listener.finish();
@@ -638,14 +638,52 @@ TEST_CASE("output is done only when the last ack is in the stream to its last by
   (void)p.dialer.take(p.now);
   (void)p.listener.take(p.now);
   REQUIRE(feed(p.dialer, drain(p.listener, p.now), p.now) == no_error);
-  CHECK(!p.dialer.output_done());
   const auto ack = prepared(p.dialer, p.now);
   REQUIRE(ack == ack_frame(1));
   for (std::size_t i = 0; i < ack.size(); ++i) {
-    CHECK(!p.dialer.output_done());
+    CHECK(p.dialer.complete());
+    CHECK(!p.listener.complete());
     p.dialer.commit_write(1, p.now);
+    REQUIRE(feed(p.listener, ack.substr(i, 1), p.now) == no_error);
   }
+  CHECK(p.listener.complete());
+  CHECK(!p.dialer.output_done());  // whether the ack has come is not known
+  CHECK(p.dialer.commit_end() == errc::disconnected);
+
+  REQUIRE(p.listener.wants_write());
+  const auto word = prepared(p.listener, p.now);
+  REQUIRE(word == frame_of(0x03, hex("06 0000000000000001")));
+  for (std::size_t i = 0; i < word.size(); ++i) {
+    CHECK(!p.listener.output_done());
+    CHECK(!p.dialer.output_done());
+    p.listener.commit_write(1, p.now);
+    REQUIRE(feed(p.dialer, word.substr(i, 1), p.now) == no_error);
+  }
+  CHECK(p.listener.output_done());
   CHECK(p.dialer.output_done());
+  CHECK(!p.listener.wants_write());
+  CHECK(!p.dialer.wants_write());
+  CHECK(p.dialer.commit_end() == no_error);
+}
+
+TEST_CASE("a last word that comes before all is complete is the end at once") {
+  const auto word = frame_of(0x03, hex("06 0000000000000001"));
+  const auto answer = [&](bool goodbye_came, bool program_saw_it, bool listener) {
+    pair p;
+    session& side = listener ? p.listener : p.dialer;
+    side.finish();
+    (void)drain(side, p.now);
+    if (goodbye_came) REQUIRE(feed(side, bye_frame(0), p.now) == no_error);
+    if (program_saw_it) (void)side.take(p.now);
+    (void)drain(side, p.now);
+    const auto ec = feed(side, word, p.now);
+    CHECK(side.acknowledged() == 1);  // the goodbye itself
+    return ec;
+  };
+  CHECK(answer(true, true, false) == no_error);
+  CHECK(answer(true, false, false) == errc::ended_by_peer);
+  CHECK(answer(false, false, false) == errc::ended_by_peer);
+  CHECK(answer(true, true, true) == errc::ended_by_peer);  // the last word is the listener's
 }
 
 TEST_CASE("the end of the stream before the end of the conversation is a lost connection") {

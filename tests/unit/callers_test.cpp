@@ -1,0 +1,281 @@
+#include <parley/detail/callers.hpp>
+
+#include <array>
+#include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
+#include <asio/local/connect_pair.hpp>
+#include <catch2/catch_test_macros.hpp>
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using parley::any_socket;
+using parley::options;
+using parley::detail::caller;
+using parley::detail::callers;
+using stage = caller::stage;
+
+options limits(std::size_t silent, std::size_t greeting, std::size_t per_address = 1000) {
+  options o;
+  o.max_silent = silent;
+  o.max_handshakes = greeting;
+  o.max_per_address = per_address;
+  o.handshake_timeout = 1h;
+  return o;
+}
+
+/// A listener's door, and callers who come to it.
+struct door {
+  explicit door(options o) : settings(std::move(o)) {}
+  door(const door&) = delete;
+  door& operator=(const door&) = delete;
+  ~door() { inside.clear(); }
+
+  /// Somebody over a Unix socket, who has no address.
+  caller& come() {
+    asio::local::stream_protocol::socket here(context);
+    asio::local::stream_protocol::socket there(context);
+    asio::local::connect_pair(here, there);
+    outside.emplace_back(std::move(there));
+    return *inside.emplace_back(std::make_unique<caller>(all, any_socket(std::move(here))));
+  }
+
+  /// Somebody from this IPv4 address; all that begin with 127 are this machine's.
+  caller& come_from(const std::string& address) {
+    asio::ip::tcp::acceptor at(context,
+                               asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+    asio::ip::tcp::socket there(context,
+                                asio::ip::tcp::endpoint(asio::ip::make_address_v4(address), 0));
+    there.connect(at.local_endpoint());
+    outside.emplace_back(std::move(there));
+    return *inside.emplace_back(std::make_unique<caller>(all, any_socket(at.accept())));
+  }
+
+  /// Comes, and is in that stage.
+  caller& come(stage s) {
+    caller& c = come();
+    c.enter(s);
+    return c;
+  }
+  caller& come_from(const std::string& address, stage s) {
+    caller& c = come_from(address);
+    c.enter(s);
+    return c;
+  }
+
+  /// Which of those who came, in their order, were not sent away.
+  [[nodiscard]] std::string stayed() const {
+    std::string marks;
+    for (const auto& c : inside) marks += c->socket.is_open() ? 'x' : '.';
+    return marks;
+  }
+
+  asio::io_context context;
+  options settings;
+  callers all{context.get_executor(), settings};
+  std::deque<any_socket> outside;
+  std::vector<std::unique_ptr<caller>> inside;
+};
+
+}  // namespace
+
+TEST_CASE("of those who say nothing the oldest goes when there are too many") {
+  door d(limits(3, 1));
+  for (int i = 0; i < 3; ++i) d.come();
+  CHECK(d.stayed() == "xxx");
+  d.come();
+  CHECK(d.stayed() == ".xxx");
+  d.come();
+  CHECK(d.stayed() == "..xxx");
+}
+
+TEST_CASE("who goes by himself leaves his place to another") {
+  door d(limits(3, 1));
+  for (int i = 0; i < 3; ++i) d.come();
+  d.inside.erase(d.inside.begin() + 1);
+  d.come();
+  CHECK(d.stayed() == "xxx");
+  d.come();
+  CHECK(d.stayed() == ".xxx");
+}
+
+TEST_CASE("who begins to greet is no longer among those who say nothing") {
+  door d(limits(2, 2));
+  d.come(stage::greeting);
+  d.come(stage::greeting);
+  d.come();
+  d.come();
+  CHECK(d.stayed() == "xxxx");
+  d.come();
+  CHECK(d.stayed() == "xx.xx");
+}
+
+TEST_CASE("of those in the middle of their greeting the oldest goes when there are too many") {
+  door d(limits(100, 2));
+  caller& slow = d.come();  // came first, begins last
+  d.come(stage::greeting);
+  d.come(stage::greeting);
+  slow.enter(stage::greeting);
+  CHECK(d.stayed() == "x.x");
+  d.come(stage::greeting);
+  CHECK(d.stayed() == "x..x");
+}
+
+TEST_CASE("those who are sent away have places of their own") {
+  door d(limits(100, 2));
+  d.come(stage::greeting);
+  d.come(stage::greeting);
+  d.come(stage::leaving);
+  d.come(stage::leaving);
+  CHECK(d.stayed() == "xxxx");
+  d.come(stage::leaving);
+  CHECK(d.stayed() == "xx.xx");
+  d.inside[0]->enter(stage::leaving);
+  CHECK(d.stayed() == "xx..x");
+}
+
+TEST_CASE("whoever greets whole at once never takes a place, so nobody goes for him") {
+  door d(limits(1, 1));
+  d.come(stage::greeting);
+  for (int i = 0; i < 10; ++i) {
+    d.come();
+    d.inside.pop_back();
+  }
+  CHECK(d.stayed() == "x");
+}
+
+TEST_CASE("entering a stage again changes nothing") {
+  door d(limits(100, 2));
+  caller& first = d.come(stage::greeting);
+  d.come(stage::greeting);
+  first.enter(stage::greeting);
+  d.come(stage::greeting);
+  CHECK(d.stayed() == ".xx");  // the first is still the oldest
+}
+
+TEST_CASE("who was dropped takes no place any more, whatever he still does") {
+  door d(limits(1, 1));
+  caller& dropped = d.come();
+  d.come();
+  REQUIRE(d.stayed() == ".x");
+  d.come(stage::greeting);
+  REQUIRE(d.stayed() == "..x");
+  dropped.enter(stage::greeting);
+  CHECK(d.stayed() == "..x");
+  dropped.enter(stage::leaving);
+  d.come(stage::leaving);
+  CHECK(d.stayed() == "..xx");
+}
+
+TEST_CASE("a dropped caller is told at once: both his socket and his time are over") {
+  door d(limits(1, 1));
+  caller& c = d.come();
+  bool over = false;
+  c.deadline.async_wait([&](std::error_code) { over = true; });
+  std::error_code heard;
+  std::array<char, 1> byte;
+  c.socket.async_read_some(asio::buffer(byte),
+                           [&](std::error_code ec, std::size_t) { heard = ec; });
+  d.context.poll();
+  REQUIRE_FALSE(over);
+  d.come();
+  d.context.restart();
+  d.context.poll();
+  CHECK(over);
+  CHECK(heard == asio::error::operation_aborted);
+  std::error_code end;
+  d.outside.front().read_some(asio::buffer(byte), end);
+  CHECK(end == asio::error::eof);
+}
+
+TEST_CASE("an address has so many places, and its own oldest caller makes room") {
+  door d(limits(100, 100, 2));
+  d.come_from("127.0.0.2", stage::greeting);
+  d.come_from("127.0.0.1", stage::greeting);
+  d.come_from("127.0.0.1", stage::greeting);
+  d.come_from("127.0.0.2", stage::greeting);
+  CHECK(d.stayed() == "xxxx");
+  d.come_from("127.0.0.1", stage::greeting);
+  CHECK(d.stayed() == "x.xxx");
+  d.come_from("127.0.0.2", stage::greeting);
+  CHECK(d.stayed() == "..xxxx");
+  d.come_from("127.0.0.3", stage::greeting);
+  CHECK(d.stayed() == "..xxxxx");
+}
+
+TEST_CASE("where an address makes room for itself no other goes for it") {
+  door d(limits(100, 3, 2));
+  d.come_from("127.0.0.2", stage::greeting);
+  d.come_from("127.0.0.1", stage::greeting);
+  d.come_from("127.0.0.1", stage::greeting);
+  d.come_from("127.0.0.1", stage::greeting);  // one too many for both limits
+  CHECK(d.stayed() == "x.xx");
+}
+
+TEST_CASE("an address is not counted among those who say nothing") {
+  door d(limits(4, 100, 1));
+  for (int i = 0; i < 4; ++i) d.come_from("127.0.0.1");
+  CHECK(d.stayed() == "xxxx");
+}
+
+TEST_CASE("who has no address is not counted by it") {
+  door d(limits(100, 4, 1));
+  for (int i = 0; i < 4; ++i) d.come(stage::greeting);
+  CHECK(d.stayed() == "xxxx");
+}
+
+TEST_CASE("a caller is known by address and port, and by the address alone") {
+  door d(limits(10, 10));
+  const caller& tcp = d.come_from("127.0.0.5");
+  CHECK(tcp.host == "127.0.0.5");
+  CHECK(tcp.who.starts_with("127.0.0.5:"));
+  CHECK(tcp.who.size() > tcp.host.size() + 1);
+  const caller& local = d.come();
+  CHECK(local.host.empty());
+  CHECK(local.who == "unix socket");
+}
+
+TEST_CASE("the oldest silent caller can be asked to make room, as long as there is one") {
+  door d(limits(10, 10));
+  d.come(stage::greeting);
+  d.come();
+  d.come();
+  CHECK(d.all.drop_oldest_silent());
+  CHECK(d.stayed() == "x.x");
+  CHECK(d.all.drop_oldest_silent());
+  CHECK(d.stayed() == "x..");
+  CHECK_FALSE(d.all.drop_oldest_silent());
+  CHECK(d.stayed() == "x..");
+}
+
+TEST_CASE("all can be sent away at once, in whatever stage they are") {
+  door d(limits(10, 10));
+  d.come();
+  d.come(stage::greeting);
+  d.come(stage::leaving);
+  d.all.drop_all();
+  CHECK(d.stayed() == "...");
+  d.all.drop_all();
+  d.come();
+  CHECK(d.stayed() == "...x");
+}
+
+TEST_CASE("the time for a greeting is counted from the call, and no stage gives more of it") {
+  door d(limits(10, 10));
+  const auto before = asio::steady_timer::clock_type::now();
+  caller& c = d.come();
+  const auto due = c.deadline.expiry();
+  CHECK(due >= before + 1h);
+  CHECK(due <= asio::steady_timer::clock_type::now() + 1h);
+  c.enter(stage::greeting);
+  c.enter(stage::leaving);
+  CHECK(c.deadline.expiry() == due);
+}
