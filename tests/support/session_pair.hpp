@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <span>
 #include <stdexcept>
@@ -14,58 +15,36 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <parley/chunks.hpp>
+#include <parley/error.hpp>
 #include <parley/frame.hpp>
 #include <parley/options.hpp>
 #include <parley/outbox.hpp>
 #include <parley/session.hpp>
 
 #include "support/bytes.hpp"
+#include "support/decisions.hpp"
+#include "support/onlooker.hpp"
+#include "support/pair_plan.hpp"
 #include "support/random.hpp"
+#include "support/wire.hpp"
 
 namespace parley::test {
 
-/// What one run of a session pair is like.
-struct pair_plan {
-  std::array<options, 2> settings;
-  std::uint64_t messages = 1000;    ///< from each side
-  std::size_t largest_body = 1000;  ///< most bodies are short, one in twenty is up to that
-  std::size_t slice = 4096;         ///< most bytes that one read or write takes
-  std::uint64_t delay_us = 1000;    ///< most time that bytes spend on the wire
-  std::uint64_t laziness = 4;       ///< a program takes its messages once in so many steps
-
-  /// A plan for each seed, from one byte at a time to 200,000 at once. There are `count` messages,
-  /// and fewer where each of them takes many steps.
-  explicit pair_plan(std::uint64_t seed, std::uint64_t count = 1000) : messages(count) {
-    random rng(seed);
-    constexpr std::array<std::size_t, 6> slices{1, 13, 500, 4096, 65'536, 200'000};
-    slice = slices[rng.below(slices.size())];
-    largest_body = slice < 500 ? 200 : std::size_t{1} << rng.between(5, 15);
-    if (slice > 65'536 && rng.once_in(4)) largest_body = 200'000;  // longer than a chunk
-    if (slice == 1 || largest_body > 100 * slice || largest_body > 65'536) messages = count / 10;
-    delay_us = rng.once_in(3) ? 0 : std::uint64_t{1} << rng.below(17);  // up to 65 ms
-    laziness = rng.once_in(2) ? 1 : rng.between(2, 20);
-    for (options& o : settings) {
-      o.max_message = largest_body + rng.below(100);
-      const std::size_t least = o.max_message + message_overhead;
-      o.window = rng.once_in(3) ? least : least + rng.below(64 * 1024);
-      o.outbox = rng.once_in(3) ? least : least + rng.below(256 * 1024);
-      o.heartbeat = std::chrono::milliseconds(rng.between(200, 2000));
-    }
-  }
-};
-
-/// Two sessions on a wire in memory, with programs that talk both ways at once.
+/// Two sessions on a wire in memory that breaks, with programs that talk both ways at once.
 ///
-///   program ─ push ─▶ session ─ write ─▶ wire (slices, delay) ─ read ─▶ session ─ take ─▶ program
+///   program ─ push ─▶ session ─ write ─▶ wire (slices, delay, cut) ─ read ─▶ session ─ take ─▶
+///   program
 ///
 /// Reads and writes are begun and ended in separate steps, as those of a stream are, and everything
-/// else happens in between. What happens, when, and what is said follows from plan and seed alone.
-/// After every step the invariants of DESIGN section 6 are held against a model of what must
-/// arrive.
+/// else happens in between. A cut takes what is behind it, in each direction on its own; each side
+/// notices at once, later, or never, until time or the next connection tells it. What happens,
+/// when, and what is said follows from plan and decisions alone. After every step the invariants of
+/// DESIGN section 6 are held against a model of what must arrive.
 ///
-///   session_pair run(pair_plan(seed), seed);
+///   session_pair run(pair_plan(seed), decisions(seed));
 ///   CHECK(run.play() == session_pair::kept);   // or which rule was broken, at which step
 class session_pair {
  public:
@@ -73,16 +52,30 @@ class session_pair {
 
   static constexpr std::string_view kept = "all rules kept";
 
-  session_pair(const pair_plan& plan, std::uint64_t seed)
-      : plan_(plan), rng_(seed), sides_{side(plan.settings[0], 0), side(plan.settings[1], 1)} {}
+  /// What happened, so that a test can see that it did.
+  struct tally {
+    std::uint64_t messages = 0;    ///< heard, on both sides
+    std::uint64_t cuts = 0;        ///< connections that broke
+    std::uint64_t welcomed = 0;    ///< connections on which the greetings were exchanged
+    std::uint64_t replayed = 0;    ///< frames that one more connection took
+    std::uint64_t superseded = 0;  ///< connections that the listener gave up for the next one
+    std::uint64_t stale = 0;       ///< hellos that came after that of a later attempt
+    std::uint64_t silences = 0;    ///< connections that were given up because nothing came
+    std::uint64_t goodbyes_lost =
+        0;                          ///< dialers that were, and had not heard the listener's goodbye
+    std::uint64_t refused_end = 0;  ///< dialers that were told that all was over
+  };
 
-  /// Plays the conversation from the hello to the end: `kept`, or which rule was broken.
+  session_pair(const pair_plan& plan, decisions source)
+      : plan_(plan), rng_(source), sides_{side(plan.settings[0], 0), side(plan.settings[1], 1)} {}
+
+  /// Plays the conversation from the first hello to the end: `kept`, or which rule was broken.
   [[nodiscard]] std::string play() {
     try {
-      greet();
       while (!over()) {
         if (++steps_ > most_steps()) fail("the conversation does not end");
         step();
+        if (dies_now()) return die(), std::string(kept);
       }
       check_end();
     } catch (const broken_rule& e) {
@@ -93,56 +86,51 @@ class session_pair {
 
   [[nodiscard]] std::uint64_t steps() const noexcept { return steps_; }
 
+  [[nodiscard]] tally counts() const {
+    tally t = tally_;
+    for (const side& s : sides_) {
+      t.messages += s.heard;
+      t.replayed += s.talk.statistics().sent_again;
+    }
+    t.welcomed = sides_[0].talk.statistics().connections;
+    return t;
+  }
+
  private:
   struct broken_rule : std::runtime_error {
     using std::runtime_error::runtime_error;
   };
 
-  /// Bytes on their way, each with the moment at which it can be read.
-  class wire {
-   public:
-    void send(std::string_view bytes, time_point arrives) {
-      if (bytes.empty()) return;
-      bytes_.append(bytes);
-      sent_ += bytes.size();
-      if (!marks_.empty()) arrives = std::max(arrives, marks_.back().second);
-      marks_.emplace_back(sent_, arrives);
-    }
+  /// What one side has told on one connection, as the wire has seen it.
+  struct told {
+    onlooker reader;
+    bool greeted = false;
+    bool acked = false;      ///< a control frame has followed
+    bool refused = false;    ///< that it ends at once
+    std::uint64_t next = 0;  ///< by its greeting
+    std::uint64_t highest_ack = 0;
+    std::optional<std::uint64_t> following;  ///< the number that its next message must have
+  };
 
-    /// What can be read at `now`.
-    [[nodiscard]] std::string_view arrived(time_point now) {
-      while (!marks_.empty() && marks_.front().second <= now) {
-        arrived_ = marks_.front().first;
-        marks_.pop_front();
-      }
-      return std::string_view(bytes_).substr(at_, static_cast<std::size_t>(arrived_ - read_));
-    }
+  /// From one hello on. Both sides may be on it, or one, or none any more.
+  struct connection {
+    explicit connection(std::uint32_t number) : attempt(number) {}
 
-    void take(std::size_t n) {
-      read_ += n;
-      at_ += n;
-      constexpr std::size_t worth_moving = 65'536;
-      if (at_ > worth_moving && at_ > bytes_.size() / 2) bytes_.erase(0, std::exchange(at_, 0));
-    }
-
-    [[nodiscard]] time_point next_arrival() const noexcept {
-      return marks_.empty() ? time_point::max() : marks_.front().second;
-    }
-
-   private:
-    std::string bytes_;
-    std::size_t at_ = 0;  ///< of `bytes_`, what is read
-    std::uint64_t sent_ = 0, arrived_ = 0, read_ = 0;
-    std::deque<std::pair<std::uint64_t, time_point>> marks_;
+    std::uint32_t attempt;
+    std::array<wire, 2> from;  ///< by the side that writes: the dialer is 0
+    std::array<told, 2> tells;
+    std::array<time_point, 2> noticed{time_point::max(), time_point::max()};
+    bool broken = false;
+    std::string hello;  ///< what the listener has read of it
   };
 
   /// One session, its program, its stream, and what is known of all three.
   struct side {
-    side(const options& o, std::uint64_t number) : talk(o, frame::session_id{1}), key(number) {}
+    side(const options& o, std::size_t number) : talk(o, frame::session_id{1}), key(number) {}
 
     session talk;
-    std::uint64_t key;  ///< tells the two sides' messages apart
-    wire out;
+    std::size_t key;                 ///< tells the two sides' messages apart
+    std::shared_ptr<connection> on;  ///< what carries the session now
 
     // what the program has said
     std::uint64_t said = 0;
@@ -166,18 +154,37 @@ class session_pair {
     gather batch;
     std::string batch_bytes;  ///< as it was when the write began
     std::span<char> room;
+
+    // the end
+    time_point lingers =
+        time_point::max();  ///< all is said: until when it waits for the peer's end
+    bool over = false;      ///< no further connection is made, or taken
+    bool dead = false;
+
+    [[nodiscard]] bool is_dialer() const noexcept { return key == 0; }
+    /// The number behind the last that was said.
+    [[nodiscard]] std::uint64_t end() const noexcept { return said + (finished ? 1 : 0); }
   };
 
   [[noreturn]] static void fail(const std::string& what) { throw broken_rule(what); }
   static void demand(bool holds, const char* what) {
     if (!holds) fail(what);
   }
-  static void demand(std::error_code ec, const char* where) {
-    if (ec) fail(std::string(where) + ": " + ec.message());
+  [[noreturn]] static void fail(std::error_code ec, const char* where) {
+    fail(std::string(where) + ": " + ec.message());
   }
 
   /// Far above what any run has taken.
-  [[nodiscard]] std::uint64_t most_steps() const { return 10'000'000; }
+  [[nodiscard]] std::uint64_t most_steps() const { return 10'000'000 + 2000 * plan_.messages; }
+
+  [[nodiscard]] const options& settings(const side& s) const { return plan_.settings[s.key]; }
+  [[nodiscard]] side& peer_of(const side& s) { return sides_[1 - s.key]; }
+  [[nodiscard]] const side& peer_of(const side& s) const { return sides_[1 - s.key]; }
+  [[nodiscard]] wire& input_of(const side& s) { return s.on->from[1 - s.key]; }
+
+  [[nodiscard]] time_point in_up_to(std::uint64_t us) {
+    return now_ + std::chrono::microseconds(rng_.below(us + 1));
+  }
 
   // --- the messages, made anew from their numbers wherever they are needed ----------------------
 
@@ -198,30 +205,19 @@ class session_pair {
 
   // --- the conversation --------------------------------------------------------------------------
 
-  void greet() {
-    side& dialer = sides_[0];
-    dialer.talk.dial(now_);
-    gather g;
-    dialer.talk.prepare_write(g, now_);
-    const auto bytes = joined(g.pieces());
-    dialer.talk.commit_write(bytes.size(), now_);
-    frame::hello h;
-    demand(!frame::decode(std::string_view(bytes).substr(frame::header_size), h), "no hello");
-    demand(!sides_[1].talk.accept(h, now_), "the hello was refused");
-  }
-
   void step() {
     now_ += std::chrono::microseconds(rng_.below(20));
-    side& s = sides_[rng_.below(2)];
-    side& other = &s == sides_.data() ? sides_[1] : sides_[0];
-    switch (rng_.below(7)) {
+    const auto what = rng_.below(16);
+    side& s = sides_[what % 2];
+    switch (what / 2) {
       case 0: speak(s); break;
-      case 1: listen(s, other); break;
+      case 1: listen(s); break;
       case 2: begin_write(s); break;
       case 3: write(s); break;
       case 4: end_write(s); break;
       case 5: begin_read(s); break;
-      case 6: end_read(s, other); break;
+      case 6: end_read(s); break;
+      default: s.is_dialer() ? dial() : answer(); break;
     }
     watch(s);
     skip_silence();
@@ -241,6 +237,11 @@ class session_pair {
       if (result != admission::queued) {
         demand(result == admission::full, "a message was not queued, and the outbox is not full");
         demand(!nothing_held, "the outbox is empty and full");
+        // Without a connection there is no write that acknowledged frames are kept for; and more
+        // than a chunk may be full before its limit, as frames do not straddle two.
+        const bool exact = !s.on && settings(s).outbox <= chunk_size;
+        demand(!exact || s.unacknowledged_bytes + size > settings(s).outbox,
+               "2: the outbox holds what was acknowledged");
         return;
       }
       demand(s.unacknowledged_bytes + size <= settings(s).outbox, "the outbox exceeds its limit");
@@ -259,8 +260,9 @@ class session_pair {
   }
 
   /// The program takes messages: all, or one, as its plan says.
-  void listen(side& s, const side& other) {
+  void listen(side& s) {
     if (plan_.laziness > 1 && !rng_.once_in(plan_.laziness)) return;
+    const side& other = peer_of(s);
     for (auto n = rng_.between(1, plan_.laziness == 1 ? 64 : 3); n > 0; --n) {
       check_held(s, other);
       s.released = std::max(s.released, s.heard);
@@ -272,8 +274,8 @@ class session_pair {
         if (s.talk.at_end()) s.released = s.heard + 1;  // the goodbye's number
         return;
       }
-      demand(m->sequence == s.heard, "a message is missing, repeated, or out of order");
-      demand(s.heard < other.said, "a message arrived that was never said");
+      demand(m->sequence == s.heard, "3: a message is missing, repeated, or out of order");
+      demand(s.heard < other.said, "3: a message arrived that was never said");
       demand(m->tag == tag_of(s.heard), "a tag has changed");
       demand(m->body == body_of(other, s.heard), "a message has changed on its way");
       s.held = m->body;
@@ -287,7 +289,8 @@ class session_pair {
   }
 
   void begin_write(side& s) {
-    if (s.writing || !s.talk.wants_write()) return;
+    if (!s.on || s.writing || !s.talk.wants_write()) return;
+    if (s.lingers != time_point::max()) return lose(s);  // its output has ended
     s.batch = {};
     s.talk.prepare_write(s.batch, now_);
     demand(!s.batch.empty(), "a session wants to write and has nothing");
@@ -307,8 +310,22 @@ class session_pair {
     if (!s.writing || s.taken) return;
     const std::size_t most = s.batch_bytes.size();
     s.taken = rng_.once_in(2) ? most : rng_.below(most + 1);  // perhaps none
-    s.out.send(std::string_view(s.batch_bytes).substr(0, *s.taken),
-               now_ + std::chrono::microseconds(rng_.below(plan_.delay_us + 1)));
+    connection& c = *s.on;
+    const bool late = !s.talk.connected() && plan_.cuts != 0 && rng_.once_in(20);  // a hello
+    carry(s, c, std::string_view(s.batch_bytes).substr(0, *s.taken),
+          in_up_to(late ? late_us : plan_.delay_us));
+  }
+
+  void carry(const side& s, connection& c, std::string_view bytes, time_point arrives) {
+    told& t = c.tells[s.key];
+    t.reader.watch(bytes, [&](const frame::header& head, std::string_view body) {
+      if (!t.greeted)
+        see_greeting(s, c, head, body);
+      else
+        see(s, c, head, body);
+    });
+    c.from[s.key].send(bytes, arrives);
+    if (c.from[s.key].is_cut()) cut(c, s.key);
   }
 
   void end_write(side& s) {
@@ -320,69 +337,310 @@ class session_pair {
   }
 
   void begin_read(side& s) {
-    if (s.reading) return;
+    if (!s.on || s.reading) return;
     s.room = s.talk.prepare_read();
     demand(!s.room.empty(), "there is no room to read into");
     s.reading = true;
   }
 
-  void end_read(side& s, side& other) {
+  void end_read(side& s) {
     if (!s.reading) return;
-    const auto arrived = other.out.arrived(now_);
+    wire& input = input_of(s);
+    const auto arrived = input.arrived(now_);
+    if (arrived.empty() && input.at_end()) return hear_end(s);
     if (arrived.empty() && !rng_.once_in(20)) return;
     const std::size_t most = std::min({arrived.size(), plan_.slice, s.room.size()});
     const std::size_t n =
         rng_.once_in(2) ? most : std::min<std::size_t>(most, rng_.below(most + 1));
     if (n != 0) std::memcpy(s.room.data(), arrived.data(), n);
-    other.out.take(n);
+    input.take(n);
     s.reading = false;
-    demand(s.talk.commit_read(n, now_), "reading");
-    note_acks(s, other);
+    const auto ec = s.talk.commit_read(n, now_);
+    if (s.is_dialer() && s.talk.connected()) welcomed_ = s.on->attempt;
+    note_acks(s);
+    if (ec) hear_error(s, ec);
   }
 
-  void note_acks(side& s, const side& other) {
+  void note_acks(side& s) {
     const auto next = s.talk.acknowledged();
     demand(next >= s.acknowledged, "an ack was taken back");
-    demand(next <= other.released, "acknowledged, and the program is not done with it");
+    demand(next <= peer_of(s).released, "4: acknowledged, and the program is not done with it");
     for (; s.acknowledged < next; ++s.acknowledged) {
       s.unacknowledged_bytes -= s.unacknowledged.front();
       s.unacknowledged.pop_front();
     }
   }
 
+  // --- connections -------------------------------------------------------------------------------
+
+  /// As a dialer does: the next attempt, if it is time.
+  void dial() {
+    side& s = sides_[0];
+    if (s.on || s.over || now_ < dials_at_) return;
+    s.on = std::make_shared<connection>(++attempts_);
+    for (wire& w : s.on->from)
+      if (tally_.cuts < plan_.cuts) w.cut_after(next_life());
+    s.talk.dial(now_);
+    callers_.push_back(s.on);
+  }
+
+  /// How many bytes get through one direction of the next connection: now and then not even the
+  /// greeting, else so many that the messages and the cuts come to their ends together.
+  [[nodiscard]] std::uint64_t next_life() {
+    if (rng_.once_in(5)) return rng_.below(greeting_bytes);
+    const side& slower = sides_[0].heard < sides_[1].heard ? sides_[0] : sides_[1];
+    const side& other = peer_of(slower);
+    const auto size = message_overhead + other.bytes_said / (other.said + 1);
+    const auto mean = (plan_.messages - slower.heard) * size / (plan_.cuts - tally_.cuts);
+    return rng_.below(greeting_bytes + 2 * mean);
+  }
+
+  /// As a listener does: hears a little more of what one of those says who have called.
+  void answer() {
+    if (callers_.empty()) return;
+    const std::size_t i = rng_.below(callers_.size());
+    const auto c = callers_[i];
+    wire& in = c->from[0];
+    const auto arrived = in.arrived(now_).substr(0, plan_.slice);
+    c->hello.append(arrived);
+    in.take(arrived.size());
+    const bool whole = c->hello.size() >= frame::header_size &&
+                       c->hello.size() >= frame::read_header(c->hello).size();
+    if (!whole && !in.is_silent()) return;
+    callers_.erase(callers_.begin() + static_cast<std::ptrdiff_t>(i));
+    if (whole) admit(c);
+  }
+
+  void admit(const std::shared_ptr<connection>& c) {
+    side& s = sides_[1];
+    frame::hello h;
+    demand(!frame::decode(std::string_view(c->hello).substr(frame::header_size), h), "no hello");
+    if (s.over) return refuse(*c, frame::refuse_reason::ended);
+    const auto refused = s.talk.check(h);
+    if (h.attempt <= accepted_) {
+      demand(refused == frame::refuse_reason::stale_attempt, "5: a stale hello was not refused");
+      demand(sides_[0].on != c, "5: the newest attempt came too late");
+      ++tally_.stale;
+      return refuse(*c, *refused);
+    }
+    if (refused) fail(make_error_code(frame::to_errc(*refused)), "the newest hello");
+    if (s.on) {
+      ++tally_.superseded;
+      lose(s);
+      if (s.over) return refuse(*c, frame::refuse_reason::ended);
+    }
+    if (c->from[0].at_end()) return;  // the caller has hung up
+    demand(!s.talk.accept(h, now_), "a hello was refused that was good before");
+    accepted_ = h.attempt;
+    s.on = c;
+    if (plan_.cuts != 0 && rng_.once_in(10)) repeat(*c);
+  }
+
+  /// The hello comes again, as if somebody had recorded it; nobody waits for the answer.
+  void repeat(const connection& c) {
+    const auto copy = std::make_shared<connection>(c.attempt);
+    copy->from[0].send(c.hello, in_up_to(late_us));
+    copy->from[0].end();
+    callers_.push_back(copy);
+  }
+
+  void refuse(connection& c, frame::refuse_reason why) {
+    const side& s = sides_[1];
+    c.from[1].send(frame::encode(frame::refusal{why, s.talk.released(), {}}),
+                   in_up_to(plan_.delay_us));
+    c.from[1].end();
+    if (c.from[1].is_cut()) cut(c, 1);
+  }
+
+  /// One direction has reached its last byte; the other has not much longer.
+  void cut(connection& c, std::size_t from) {
+    if (std::exchange(c.broken, true)) return;
+    ++tally_.cuts;
+    if (!rng_.once_in(3)) c.from[1 - from].cut_after(rng_.once_in(2) ? 0 : rng_.below(200));
+    for (time_point& t : c.noticed) {
+      switch (rng_.below(3)) {
+        case 0: t = now_; break;
+        case 1: t = in_up_to(50'000); break;
+        default: break;  // never: time will tell, or the next connection
+      }
+    }
+  }
+
+  /// The connection has ended for this side, which gives it up in the middle of whatever it does.
+  void hang_up(side& s) {
+    if (s.writing && s.taken && rng_.once_in(2)) end_write(s);
+    if (s.reading && rng_.once_in(2))
+      std::memset(s.room.data(), 0x55, std::min(s.room.size(), most_scribbled));
+    s.writing = s.reading = false;
+    s.taken.reset();
+    s.talk.detach();
+    s.on->from[s.key].end();
+    s.on.reset();
+    s.lingers = time_point::max();
+  }
+
+  /// The same, and what a dialer or a listener does then.
+  void lose(side& s) {
+    hang_up(s);
+    if (s.is_dialer())
+      dials_at_ = in_up_to(plan_.pause_us);
+    else
+      s.over = s.talk.complete();
+  }
+
+  void hear_end(side& s) {
+    s.reading = false;
+    const bool all_was_said = !s.talk.commit_end();
+    demand(all_was_said == s.talk.output_done(), "an end is good if, and only if, all was said");
+    lose(s);
+    s.over = s.over || all_was_said;
+  }
+
+  void hear_error(side& s, std::error_code ec) {
+    const side& other = peer_of(s);
+    const bool ended = ec == errc::refused_ended && other.over;
+    const bool died = ec == errc::ended_by_peer && other.dead;
+    if (!ended && !died) fail(ec, "reading");
+    hang_up(s);
+    s.over = true;
+    if (!ended) return;
+    ++tally_.refused_end;
+    demand(s.talk.settled(), "the dialer is told that all is over, and it is not");
+  }
+
+  /// What time and the network do to one side.
   void watch(side& s) {
-    if (now_ >= s.talk.due() || rng_.once_in(500)) demand(s.talk.tick(now_), "time");
+    if (!s.on) return;
+    if (now_ >= s.on->noticed[s.key] && (rng_.once_in(3) || input_of(s).arrived(now_).empty()))
+      return lose(s);  // what has arrived, and was not read, is gone
+    if (now_ >= s.lingers) return lose(s);
+    if (now_ >= s.talk.due() || rng_.once_in(500)) {
+      if (const auto ec = s.talk.tick(now_)) return time_out(s, ec);
+    }
+    if (s.talk.output_done() && !s.writing && s.lingers == time_point::max()) {
+      s.on->from[s.key].end();
+      s.lingers = now_ + std::chrono::seconds(1);
+    }
+  }
+
+  void time_out(side& s, std::error_code ec) {
+    const bool alone = s.on->broken || peer_of(s).on != s.on;
+    if (ec == errc::peer_silent ? !alone : ec != errc::handshake_timeout) fail(ec, "time");
+    ++tally_.silences;
+    lose(s);
   }
 
   /// Where nobody can do anything, time goes on to where somebody can.
   void skip_silence() {
     time_point next = time_point::max();
     for (side& s : sides_) {
-      if (s.writing || s.talk.wants_write() || s.talk.readable()) return;
-      if (!s.finished && s.unacknowledged.empty()) return;
-      if (!s.out.arrived(now_).empty()) return;
-      next = std::min({next, s.talk.due(), s.out.next_arrival()});
+      if (s.talk.readable() || (!s.finished && s.unacknowledged.empty())) return;
+      if (!s.on) continue;
+      if (s.writing || s.talk.wants_write() || !input_of(s).arrived(now_).empty()) return;
+      if (input_of(s).at_end()) return;
+      next = std::min(
+          {next, s.talk.due(), input_of(s).next_arrival(), s.on->noticed[s.key], s.lingers});
     }
+    for (const auto& c : callers_) {
+      if (!c->from[0].arrived(now_).empty() || c->from[0].is_silent()) return;
+      next = std::min(next, c->from[0].next_arrival());
+    }
+    if (!sides_[0].on && !sides_[0].over) next = std::min(next, dials_at_);
+    if (next == time_point::max()) return;
+    check_silence(next);
     now_ = std::max(now_, next);
     for (side& s : sides_) watch(s);
   }
 
   [[nodiscard]] bool over() const {
-    return sides_[0].talk.output_done() && sides_[1].talk.output_done();
+    const side& listener = sides_[1];
+    return sides_[0].over && !listener.on && (listener.over || callers_.empty());
   }
 
   // --- the rules ---------------------------------------------------------------------------------
 
+  void see_greeting(const side& s, connection& c, const frame::header& head,
+                    std::string_view body) {
+    told& t = c.tells[s.key];
+    frame::hello h;
+    frame::welcome w;
+    if (s.is_dialer()) {
+      demand(head.is(frame::type::hello) && !frame::decode(body, h),
+             "a dialer begins with a hello");
+      demand(h.welcomed == welcomed_, "a hello names another welcome than the last");
+    } else {
+      demand(head.is(frame::type::welcome) && !frame::decode(body, w), "no welcome");
+    }
+    const frame::greeting& g = s.is_dialer() ? static_cast<const frame::greeting&>(h) : w;
+    demand(g.attempt == c.attempt, "a greeting is of another attempt");
+    demand(g.next >= s.heard && g.next <= peer_of(s).end(), "a greeting's next cannot be");
+    demand(g.base == s.acknowledged, "a greeting's base is not what was acknowledged");
+    t.greeted = true;
+    t.next = g.next;
+  }
+
+  void see(const side& s, connection& c, const frame::header& head, std::string_view body) {
+    told& t = c.tells[s.key];
+    const told& other = c.tells[1 - s.key];
+    const auto number = frame::get<8>(body.data());
+    if (head.is_message() || head.is(frame::type::bye)) {
+      demand(other.greeted, "a message before the peer has greeted");
+      if (!t.following) demand(number == other.next, "7: the first message is not the peer's next");
+      if (t.following) demand(number == *t.following, "7: a message is left out, or comes twice");
+      demand(number < s.end(), "2: a message was written that was never said");
+      demand(head.is_message() == (number < s.said), "the goodbye is not the last");
+      t.following = number + 1;
+    } else if (head.is(frame::type::refuse)) {
+      const bool last_word = !s.is_dialer() && s.talk.complete();
+      demand(last_word || s.dead, "a session ends at once that was not told to");
+      demand(frame::get<8>(body.data() + 1) == s.released, "a last word that is not true");
+      t.refused = true;
+    } else {
+      const bool ack = head.is(frame::type::ack);
+      demand(ack || head.is(frame::type::ping) || head.is(frame::type::pong), "an odd frame");
+      const auto next = ack ? number : frame::get<8>(body.data() + frame::number_size);
+      demand(next <= s.released, "4: an ack of what the program is not done with");
+      demand(next >= t.highest_ack, "an ack takes one back");
+      demand(t.acked || ack || next == 0, "a new connection does not repeat the ack");
+      t.highest_ack = next;
+      t.acked = true;
+    }
+  }
+
   /// Numbers are those of DESIGN section 6.
   void check(const side& s, const side& other) const {
     const auto base = s.talk.acknowledged();
-    const auto end = s.said + (s.finished ? 1 : 0);
-    demand(base <= other.released && other.released <= end, "1: base <= peer's next <= end");
+    demand(base <= other.released && other.released <= s.end(), "1: base <= peer's next <= end");
     demand(s.talk.next_sequence() == s.said, "2: the outbox ends with what was said last");
-    demand(base + s.unacknowledged.size() == end,
+    demand(base + s.unacknowledged.size() == s.end(),
            "2: the outbox begins with what is unacknowledged");
     demand(other.heard <= s.said, "3: more was handed out than was said");
-    demand(s.talk.statistics().memory <= most_memory(s), "9: more memory than allowed");
+    const auto known = s.talk.statistics();
+    demand(known.memory <= most_memory(s), "9: more memory than allowed");
+    check_fates(s, other, known);
+  }
+
+  /// What would become of every message of `s`, were this the end: one of three, and truly so.
+  void check_fates(const side& s, const side& other, const stats& known) const {
+    const auto delivered = std::min(s.talk.acknowledged(), s.said);
+    demand(known.messages_sent == s.said && delivered + known.unacknowledged == s.said,
+           "8: a message has no fate, or two");
+    demand(known.unsent <= known.unacknowledged, "8: a message was not sent, and delivered");
+    demand(delivered <= other.released, "8: delivered, and the program is not done with it");
+    demand(other.heard <= s.said - known.unsent, "8: not sent, and handed out");
+  }
+
+  /// Nobody has anything to do before `next`.
+  void check_silence(time_point next) const {
+    const side& s = sides_[0];
+    const bool healthy = s.on && s.on == sides_[1].on && !s.on->broken && s.talk.connected();
+    if (!healthy || !s.on->from[0].empty() || !s.on->from[1].empty()) return;
+    if (next <= now_ + arrivals::ack_delay) return;
+    for (const side& each : sides_) {
+      const auto done = std::min(each.heard + (each.talk.at_end() ? 1 : 0), peer_of(each).end());
+      if (each.released == done)
+        demand(peer_of(each).acknowledged == done, "10: silence, and something is unacknowledged");
+    }
   }
 
   [[nodiscard]] std::size_t most_memory(const side& s) const {
@@ -392,12 +650,12 @@ class session_pair {
     return o.outbox + 2 * o.window + 6 * chunk_size + 2 * (o.max_message + message_overhead);
   }
 
-  void check_end() {
-    for (side& s : sides_) {
-      side& other = &s == sides_.data() ? sides_[1] : sides_[0];
+  void check_end() const {
+    for (const side& s : sides_) {
+      const side& other = peer_of(s);
       demand(s.heard == other.said && s.said == plan_.messages, "3: not all was handed out");
       demand(s.talk.at_end(), "the goodbye was not reached");
-      demand(s.talk.commit_end(), "the end of the stream");
+      demand(s.talk.complete(), "one side does not know that all was delivered");
       const auto known = s.talk.statistics();
       demand(known.unacknowledged == 0 && known.unsent == 0, "10: not all was acknowledged");
       demand(known.messages_sent == s.said && known.bytes_sent == s.bytes_said, "sent, miscounted");
@@ -406,13 +664,62 @@ class session_pair {
     }
   }
 
-  [[nodiscard]] const options& settings(const side& s) const { return plan_.settings[s.key]; }
+  // --- an end in the middle ----------------------------------------------------------------------
+
+  [[nodiscard]] bool dies_now() const {
+    return plan_.dies_after != 0 && sides_[0].heard + sides_[1].heard >= plan_.dies_after;
+  }
+
+  /// One side dies, in silence or not; what the other knows of its own messages must be true.
+  void die() {
+    side& dead = sides_[rng_.below(2)];
+    side& left = peer_of(dead);
+    dead.dead = true;
+    bool heard_it = false;
+    if (dead.on) {
+      finish_write(dead);
+      const bool says_so = rng_.once_in(2) && dead.talk.abandon();
+      while (says_so && !dead.on->tells[dead.key].refused) {
+        begin_write(dead);
+        finish_write(dead);
+      }
+      heard_it = says_so && dead.on == left.on && !dead.on->broken;
+      hang_up(dead);
+    }
+    while (left.on && (!input_of(left).empty() || input_of(left).at_end())) {
+      now_ += std::chrono::seconds(1);
+      begin_read(left);
+      end_read(left);
+    }
+    if (left.on) hang_up(left);
+    check_fates(left, dead, left.talk.statistics());
+    if (heard_it)
+      demand(left.talk.acknowledged() == dead.talk.released(), "8: the last word was not heeded");
+  }
+
+  void finish_write(side& s) {
+    while (s.writing) {
+      write(s);
+      end_write(s);
+    }
+  }
+
+  static constexpr std::uint64_t late_us = 6'000'000;  ///< longer than a dialer waits for an answer
+  static constexpr std::uint64_t greeting_bytes = 150;  ///< more than a greeting and an ack
+  static constexpr std::size_t most_scribbled = 64;
 
   pair_plan plan_;
-  random rng_;
+  decisions rng_;
   std::array<side, 2> sides_;
+  std::vector<std::shared_ptr<connection>>
+      callers_;  ///< whose hello the listener has not heard yet
   time_point now_{std::chrono::hours(1)};
+  time_point dials_at_{};
+  std::uint32_t attempts_ = 0;
+  std::uint32_t accepted_ = 0;  ///< the newest attempt that the listener has taken
+  std::uint32_t welcomed_ = 0;  ///< the last attempt whose welcome the dialer has read
   std::uint64_t steps_ = 0;
+  tally tally_;
 };
 
 }  // namespace parley::test

@@ -9,6 +9,7 @@
 
 namespace {
 
+using parley::test::decisions;
 using parley::test::pair_plan;
 using parley::test::session_pair;
 
@@ -21,16 +22,16 @@ constexpr std::uint64_t messages = 2000;  // from each side, fewer where they ar
 TEST_CASE("whatever the wire does, each side gets what the other said") {
   for (std::uint64_t seed = first; seed < first + count; ++seed) {
     INFO("seed " << seed);
-    session_pair run(pair_plan(seed, messages), seed);
+    session_pair run(pair_plan(seed, messages), decisions(seed));
     CHECK(run.play() == session_pair::kept);
   }
 }
 
 TEST_CASE("a run follows from its seed alone") {
   constexpr std::uint64_t some = 100;  // messages, enough for a few thousand steps
-  session_pair one(pair_plan(first, some), first);
-  session_pair same(pair_plan(first, some), first);
-  session_pair other(pair_plan(first, some), first + 1);
+  session_pair one(pair_plan(first, some), decisions(first));
+  session_pair same(pair_plan(first, some), decisions(first));
+  session_pair other(pair_plan(first, some), decisions(first + 1));
   REQUIRE(one.play() == session_pair::kept);
   REQUIRE(same.play() == session_pair::kept);
   REQUIRE(other.play() == session_pair::kept);
