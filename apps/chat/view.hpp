@@ -61,13 +61,10 @@ struct person {
 
 /// "0.4 s", "12 s", "10 min": as exact as anybody needs.
 [[nodiscard]] inline std::string duration_text(std::chrono::nanoseconds t) {
-  constexpr int ten = 10, minute = 60;
-  const auto tenths = std::chrono::round<std::chrono::milliseconds>(t).count() / 100;
-  if (tenths < ten * ten)
-    return std::to_string(tenths / ten) + "." + std::to_string(tenths % ten) + " s";
-  const auto seconds = tenths / ten;
-  return seconds < 2 * minute ? std::to_string(seconds) + " s"
-                              : std::to_string(seconds / minute) + " min";
+  using namespace std::chrono_literals;
+  const auto ms = std::chrono::round<std::chrono::milliseconds>(t);
+  if (ms < 10s) return std::to_string(ms / 1s) + "." + std::to_string(ms % 1s / 100ms) + " s";
+  return ms < 2min ? std::to_string(ms / 1s) + " s" : std::to_string(ms / 1min) + " min";
 }
 
 [[nodiscard]] inline std::string statistics_text(const parley::stats& s) {
@@ -219,10 +216,9 @@ class view {
     const std::string why = " (" + reason_text(reason) + "), ";
     if (!dials)
       return "lost" + why + "waiting " + duration_text(delay) + " for the peer to come back";
-    return (!again   ? "lost"
-            : begun_ ? "still away"
-                     : "no answer yet") +
-           why + (delay.count() == 0 ? "trying again" : "trying again in " + duration_text(delay));
+    const char* const still = begun_ ? "still away" : "no answer yet";
+    return (again ? still : "lost") + why +
+           (delay.count() == 0 ? "trying again" : "trying again in " + duration_text(delay));
   }
 
   /// A person is told of failed attempts when the reason changes, and now and then.

@@ -46,6 +46,14 @@ class departures {
     frame::put_number(log_.append(message_overhead), frame::type::bye, sequence);
   }
 
+  /// A connection begins whose peer has received everything before `next`; returns how many
+  /// messages will be sent again.
+  std::uint64_t resume(std::uint64_t next) noexcept {
+    const bool goodbye_was_sent = said_goodbye_ && log_.unsent() == log_.end();
+    const auto again = log_.rewind(next);
+    return again - (goodbye_was_sent && again != 0 ? 1 : 0);
+  }
+
   /// Whether nothing will be said any more, and the peer's program is done with all of it.
   [[nodiscard]] bool over() const noexcept { return said_goodbye_ && log_.base() == log_.end(); }
 

@@ -39,7 +39,7 @@ struct event {
   std::string_view detail{};  ///< bytes from outside, not made printable; valid during the call
   std::uint32_t attempt = 0;  ///< counts the attempts to connect of one conversation, from 1
   std::chrono::milliseconds delay{0};  ///< to a dialer's next attempt; a listener waits so long
-  std::uint64_t again = 0;             ///< messages (and goodbye) of this side that are sent again
+  std::uint64_t again = 0;             ///< messages of this side that are sent again
 };
 
 /// Limits and times of one peer. All have defaults; `validate` is called once by whoever takes

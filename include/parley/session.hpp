@@ -114,7 +114,7 @@ class session {
 
   /// The first number that this side's program is not done with.
   [[nodiscard]] std::uint64_t released() const noexcept { return arrivals_.released(); }
-  /// How many frames, of those that an earlier connection took, this one had to send again.
+  /// How many messages, of those that an earlier connection took, this one had to send again.
   [[nodiscard]] std::uint64_t again() const noexcept { return again_; }
   [[nodiscard]] const frame::session_id& id() const noexcept { return handshake_.id(); }
   /// As the peer introduced itself: bytes from outside, at most `max_name` of valid UTF-8.
@@ -216,7 +216,7 @@ class session {
   /// Greetings have been exchanged.
   void connect(time_point now) noexcept {
     heartbeat_.begin(handshake_.heartbeat(), now);
-    again_ = log().rewind(handshake_.peer_next());
+    again_ = departures_.resume(handshake_.peer_next());
     arrivals_.repeat_ack();
     stats_.sent_again += again_;
     ++stats_.connections;

@@ -15,7 +15,7 @@ struct stats {
   std::uint64_t unacknowledged =
       0;                          ///< messages that the peer's program is not known to be done with
   std::uint64_t unsent = 0;       ///< of these: no byte was ever given to a connection
-  std::uint64_t sent_again = 0;   ///< messages (and goodbyes) that more than one connection took
+  std::uint64_t sent_again = 0;   ///< messages given to one more connection, each time counted
   std::uint32_t connections = 0;  ///< 1 after the first; each more is a reconnect
   std::size_t memory = 0;         ///< bytes held in the outbox and the inbox
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -47,7 +48,7 @@ class figures {
     auto sorted = all_;
     std::sort(sorted.begin(), sorted.end());
     const auto index =
-        static_cast<std::size_t>(share * static_cast<double>(sorted.size() - 1) + 0.5);
+        static_cast<std::size_t>(std::lround(share * static_cast<double>(sorted.size() - 1)));
     return sorted.at(index);
   }
   void print(const char* what) const {

@@ -48,6 +48,7 @@ class doors {
   /// In the order of the calls.
   [[nodiscard]] std::vector<endpoint> endpoints() const {
     std::vector<endpoint> all;
+    all.reserve(acceptors_.size());
     for (const auto& a : acceptors_) all.push_back(a->local_endpoint());
     return all;
   }
