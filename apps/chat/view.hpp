@@ -49,8 +49,8 @@ struct person {
 
 /// How many messages did not get through: "at least 3 messages not delivered (1 never sent)".
 [[nodiscard]] inline std::string undelivered_text(const outcome& o) {
-  return (o.at_least ? "at least " : "") + messages(o.undelivered) + " not delivered (" +
-         std::to_string(o.unsent) + " never sent)";
+  return (o.at_least && o.undelivered != 0 ? "at least " : "") + messages(o.undelivered) +
+         " not delivered (" + std::to_string(o.unsent) + " never sent)";
 }
 
 [[nodiscard]] inline std::string milliseconds_text(std::chrono::nanoseconds t) {
@@ -153,7 +153,8 @@ class view {
   }
   /// `again` messages are sent again, for the peer has not had them.
   virtual void resumed(std::chrono::nanoseconds after, std::uint64_t again) {
-    notice("back after " + duration_text(after) +
+    constexpr std::chrono::milliseconds least{50};
+    notice((after < least ? "back at once" : "back after " + duration_text(after)) +
            (again == 0 ? "" : ", " + messages(again) + " sent again"));
   }
   virtual void connected(const person& p) { line("connected to " + p.who_and_where()); }
@@ -213,12 +214,13 @@ class view {
 
   [[nodiscard]] std::string away_text(std::error_code reason, std::chrono::milliseconds delay,
                                       bool dials, bool again) const {
+    constexpr std::chrono::milliseconds least{50};  // "0.0 s" says nothing
     const std::string why = " (" + reason_text(reason) + "), ";
     if (!dials)
       return "lost" + why + "waiting " + duration_text(delay) + " for the peer to come back";
     const char* const still = begun_ ? "still away" : "no answer yet";
     return (again ? still : "lost") + why +
-           (delay.count() == 0 ? "trying again" : "trying again in " + duration_text(delay));
+           (delay < least ? "trying again" : "trying again in " + duration_text(delay));
   }
 
   /// A person is told of failed attempts when the reason changes, and now and then.

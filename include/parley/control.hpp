@@ -24,7 +24,7 @@ class control {
     bytes_ = std::move(greeting);
     written_ = 0;
     told_ = telling_ = 0;
-    parted_ = false;
+    parted_ = peer_parted_ = false;
   }
 
   /// Adds this side's last word, which acknowledges everything before `released`.
@@ -33,10 +33,11 @@ class control {
     bytes_ += frame::encode(frame::refusal{frame::refuse_reason::ended, released, {}});
     parted_ = true;
   }
-  /// The peer has said its last word.
-  void peer_parted() noexcept { parted_ = true; }
-  /// Whether a last word was said on this connection.
+  /// Whether that was done on this connection.
   [[nodiscard]] bool parted() const noexcept { return parted_; }
+  /// The peer has said its last word.
+  void hear_parting() noexcept { peer_parted_ = true; }
+  [[nodiscard]] bool peer_parted() const noexcept { return peer_parted_; }
 
   /// Whether nothing is left to write: only then may more be owed and encoded.
   [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }
@@ -77,6 +78,7 @@ class control {
   std::uint64_t telling_ = 0;  ///< the position told in `bytes_`
   std::uint64_t told_ = 0;
   bool parted_ = false;
+  bool peer_parted_ = false;
 };
 
 }  // namespace parley

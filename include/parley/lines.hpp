@@ -175,6 +175,7 @@ class lines {
 
   [[nodiscard]] bool output_done() const noexcept { return said_goodbye_ && held_ == 0; }
   [[nodiscard]] bool complete() const noexcept { return output_done() && at_end(); }
+  [[nodiscard]] bool agreed() const noexcept { return complete(); }
   [[nodiscard]] bool settled() const noexcept { return complete(); }
 
   // --- what the watchdog does: nothing, a plain line has no answer -----------------------------

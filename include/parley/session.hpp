@@ -182,14 +182,15 @@ class session {
     if (const std::size_t rest = n - control_.commit(n); rest != 0) log().commit(rest);
   }
 
-  /// Whether nothing will ever be written again: all is complete, and both sides know that.
+  /// Whether nothing will ever be written again.
   [[nodiscard]] bool output_done() const noexcept {
-    return complete() && control_.parted() && control_.empty() && control_.told() == released();
+    return agreed() && control_.parted() && control_.empty() && control_.told() == released();
   }
 
+  /// Whether all is complete, and the peer has said that it is.
+  [[nodiscard]] bool agreed() const noexcept { return complete() && control_.peer_parted(); }
   /// Whether both goodbyes are said and everything is acknowledged that this side has said.
   [[nodiscard]] bool complete() const noexcept { return departures_.over() && arrivals_.over(); }
-
   /// The same, but our own goodbye may be lost: no message can be.
   [[nodiscard]] bool settled() const noexcept {
     return departures_.messages_over() && arrivals_.over();
@@ -263,9 +264,9 @@ class session {
     return {};
   }
 
-  /// The listener says when all is complete: the end of a stream alone may mean anything.
+  /// When all is complete the listener says so, then the dialer: an end of the stream says nothing.
   [[nodiscard]] bool owes_last_word() const noexcept {
-    return handshake_.listens() && complete() && !control_.parted();
+    return complete() && !control_.parted() && (handshake_.listens() || agreed());
   }
 
   /// The peer goes on with this no more; what it says besides is how far its program has come.
@@ -275,14 +276,13 @@ class session {
     (void)log().acknowledge(r.next);  // "not known" is beyond all that was sent
     const errc why = handshake_.refused(r);
     if (!connected()) return why;
-    if (!complete() || handshake_.listens()) return errc::ended_by_peer;
-    control_.peer_parted();
+    if (!complete()) return errc::ended_by_peer;
+    control_.hear_parting();
     return {};
   }
 
   [[nodiscard]] outbox& log() noexcept { return departures_.log(); }
   [[nodiscard]] const outbox& log() const noexcept { return departures_.log(); }
-
   handshake handshake_;
 
   // the conversation

@@ -485,7 +485,7 @@ class session_pair {
     if (s.is_dialer())
       dials_at_ = in_up_to(plan_.pause_us);
     else
-      s.over = s.talk.complete();
+      s.over = s.talk.agreed() || (s.talk.complete() && rng_.once_in(2));  // its time is up
   }
 
   void hear_end(side& s) {
@@ -591,7 +591,7 @@ class session_pair {
       demand(head.is_message() == (number < s.said), "the goodbye is not the last");
       t.following = number + 1;
     } else if (head.is(frame::type::refuse)) {
-      const bool last_word = !s.is_dialer() && s.talk.complete();
+      const bool last_word = s.talk.complete() && (!s.is_dialer() || s.talk.agreed());
       demand(last_word || s.dead, "a session ends at once that was not told to");
       demand(frame::get<8>(body.data() + 1) == s.released, "a last word that is not true");
       t.refused = true;

@@ -93,9 +93,10 @@ TEST_CASE("the last word alone tells how far the program is") {
 TEST_CASE("either side's last word is said on one connection, not on the next") {
   desk d;
   CHECK(!d.out.parted());
+  CHECK(!d.out.peer_parted());
   SECTION("ours") { d.out.part(0); }
-  SECTION("the peer's") { d.out.peer_parted(); }
-  CHECK(d.out.parted());
+  SECTION("the peer's") { d.out.hear_parting(); }
+  CHECK(d.out.parted() != d.out.peer_parted());
   d.out.begin("greeting");
   CHECK(!d.out.parted());
   CHECK(d.out.rest() == "greeting");

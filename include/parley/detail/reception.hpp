@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <deque>
@@ -117,7 +118,7 @@ class reception : public std::enable_shared_from_this<reception<Stream, Protocol
                                      std::shared_ptr<carrier_type> c) {
     auto why = co_await c->run();
     if (!self->is_over(*c, why)) {
-      const auto patience = self->settings_->resume_for;
+      const auto patience = self->patience_for(*c);
       c->tell({.what = event::kind::lost, .reason = why, .delay = patience});
       const auto until = Clock::now() + patience;
       while (self->open_ && !c->ended() && Clock::now() < until) {
@@ -134,7 +135,14 @@ class reception : public std::enable_shared_from_this<reception<Stream, Protocol
   /// Whether no further connection can carry on a conversation whose last one ended with `why`.
   [[nodiscard]] bool is_over(const carrier_type& c, std::error_code why) const {
     return !resumable || !open_ || settings_->resume_for.count() == 0 || c.ended() || !why ||
-           is_final(why) || c.protocol().complete();
+           is_final(why) || c.protocol().agreed();
+  }
+
+  /// How long it may wait for its next connection. Where all is complete that is only to hear that
+  /// the peer knows it too: who asks later finds a tombstone, as long as there is this process.
+  [[nodiscard]] std::chrono::milliseconds patience_for(const carrier_type& c) const {
+    return c.protocol().complete() ? std::min(settings_->resume_for, settings_->goodbye_timeout)
+                                   : settings_->resume_for;
   }
 
   asio::any_io_executor executor_;
