@@ -153,8 +153,8 @@ class view {
   }
   /// `again` messages are sent again, for the peer has not had them.
   virtual void resumed(std::chrono::nanoseconds after, std::uint64_t again) {
-    constexpr std::chrono::milliseconds least{50};
-    notice((after < least ? "back at once" : "back after " + duration_text(after)) +
+    using tenths = std::chrono::duration<std::int64_t, std::deci>;  // "0.0 s" says nothing
+    notice("back after " + duration_text(std::chrono::ceil<tenths>(after)) +
            (again == 0 ? "" : ", " + messages(again) + " sent again"));
   }
   virtual void connected(const person& p) { line("connected to " + p.who_and_where()); }
