@@ -27,6 +27,7 @@ struct person_behind_proxy {
     me.read_until("connected to");
     me.write("hello\n");
     them.read_until("hello\n");
+    ping();
   }
 
   /// Breaks the connection; none comes through until `proxy.allow()`.
@@ -45,7 +46,7 @@ struct person_behind_proxy {
     return me.output().substr(before);
   }
 
-  /// After this, all is delivered that was shown at the other side: the answer says so.
+  /// After this all is known to be delivered that was shown at the other side: the answer says so.
   void ping() { ask("/ping", "-- round trip"); }
 
   void leave() {
@@ -58,7 +59,8 @@ struct person_behind_proxy {
   process them{server_command({"--once"})};
   fault_proxy proxy{static_cast<std::uint16_t>(std::stoi(port_of(them)))};
   // No escape sequences, so that the lines are as they are written here.
-  process me{words{"env", "TERM=dumb"} + client_command(std::to_string(proxy.port())),
+  process me{words{"env", "TERM=dumb"} +
+                 client_command(std::to_string(proxy.port()), {"--resume-for", "30"}),
              {},
              process::streams::terminal};
 };
@@ -82,7 +84,6 @@ TEST_CASE("on a terminal a loss and a return are shown, and a line typed meanwhi
 
 TEST_CASE("/pending lists what was typed while away, and nothing once it is delivered") {
   person_behind_proxy talk;
-  talk.ping();
   talk.ask("/pending", "-- everything is delivered\r\n");
   talk.cut();
   talk.ask("/pending", "-- everything is delivered\r\n");
@@ -100,7 +101,6 @@ TEST_CASE("/pending lists what was typed while away, and nothing once it is deli
 
 TEST_CASE("/pending tells what was sent from what was not, also when the connection breaks") {
   person_behind_proxy talk;
-  talk.ping();
   const std::string text = "do you hear me?";
   talk.them.signal(SIGSTOP);
   int status = 0;
@@ -113,7 +113,7 @@ TEST_CASE("/pending tells what was sent from what was not, also when the connect
   CHECK_THAT(talk.ask("/pending", "-- sent, not confirmed: " + text + "\r\n"),
              ContainsSubstring("-- 1 message not delivered yet, 0 of them not sent yet"));
   talk.cut();
-  talk.ask("and now?", "-- queued until the peer is back: 2 messages\r\n");
+  talk.ask("and now?", "-- queued until the peer is back: ");
   const auto listed = talk.ask("/pending", "-- not sent: and now?\r\n");
   CHECK_THAT(listed, ContainsSubstring("-- 2 messages not delivered yet, 1 of them not sent yet"));
   CHECK_THAT(listed, ContainsSubstring("-- sent, not confirmed: " + text + "\r\n"));
@@ -149,7 +149,6 @@ TEST_CASE("Ctrl-C twice while the peer is away ends the program at once with 130
 
 TEST_CASE("a loss for good is told on a terminal with the number of undelivered messages") {
   person_behind_proxy talk;
-  talk.ping();
   const auto port = port_of(talk.them);
   talk.proxy.refuse();
   talk.them.signal(SIGKILL);

@@ -540,8 +540,8 @@ TEST_CASE("with no time to resume a loss is the end: exit 6, and every message i
   CHECK(printed <= static_cast<long>(total) - s.unsent);
   CHECK(s.unsent > 0);
   CHECK(only(all, "lost").empty());
-  CHECK_THAT(client.errors(), ContainsSubstring("was lost: connection reset by peer; "));
-  CHECK_THAT(house.server.errors(), ContainsSubstring("was lost: connection reset by peer; 0 "));
+  CHECK_THAT(client.errors(), ContainsSubstring(" was lost: "));
+  CHECK_THAT(house.server.errors(), ContainsSubstring("; 0 messages not delivered"));
   CHECK(house.proxy.connections() == 1);
 }
 

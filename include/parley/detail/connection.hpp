@@ -12,7 +12,6 @@
 #include <parley/detail/asio.hpp>
 #include <parley/detail/stream.hpp>
 #include <parley/detail/wakeup.hpp>
-#include <parley/endpoint.hpp>
 #include <parley/error.hpp>
 #include <parley/outbox.hpp>
 
@@ -94,14 +93,7 @@ class connection {
   [[nodiscard]] bool dispatching() const noexcept { return dispatching_; }
 
   /// Where the peer is; empty for streams that have no address.
-  [[nodiscard]] std::string remote() const {
-    if constexpr (requires { to_string(stream_.remote_endpoint()); }) {
-      std::error_code gone;
-      const auto e = stream_.remote_endpoint(gone);
-      if (!gone) return to_string(e);
-    }
-    return {};
-  }
+  [[nodiscard]] std::string remote() const { return remote_of(stream_); }
 
  private:
   /// How long a peer that has said everything may take to close its side.
@@ -238,7 +230,7 @@ class connection {
 
   void end_input() {
     input_ended_ = true;
-    if (const auto bad = protocol_.commit_end()) stop(bad);
+    if (const auto bad = protocol_.commit_end()) stop(failed_ ? failed_ : bad);
   }
 
   // --- writing ---------------------------------------------------------------------------------
@@ -255,10 +247,17 @@ class connection {
       if (would_block(ec)) ec.clear();
       blocked = n < batch.size();
       protocol_.commit_write(n, now);
-      if (ec) stop(ec);
+      if (ec) hear_out(ec);
     }
     writing_ = blocked && !stopped_;
     if (writing_) output_.notify();  // the send loop waits until the stream takes more
+  }
+
+  /// The peer takes no more; it may have said why before.
+  void hear_out(std::error_code ec) {
+    failed_ = ec;
+    read_now();
+    stop(ec);
   }
 
   /// After writes: whether that was the last one, and whether somebody waits for the room.
@@ -289,6 +288,7 @@ class connection {
   time_point armed_ = time_point::max();
   time_point linger_until_ = time_point::max();
   std::error_code reason_;
+  std::error_code failed_;  ///< a write has, with this
   bool stopped_ = false;
   bool input_ended_ = false;
   bool output_ended_ = false;

@@ -3,9 +3,11 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <string>
 #include <system_error>
 
 #include <parley/detail/asio.hpp>
+#include <parley/endpoint.hpp>
 #include <parley/outbox.hpp>
 
 namespace parley::detail {
@@ -49,6 +51,17 @@ void prepare_stream(Stream& s) {
     s.non_blocking(true, ignored);
     s.set_option(asio::ip::tcp::no_delay(true), ignored);
   }
+}
+
+/// Where the other end is; empty for streams that have no address.
+template <typename Stream>
+[[nodiscard]] std::string remote_of(const Stream& s) {
+  if constexpr (requires { to_string(s.remote_endpoint()); }) {
+    std::error_code gone;
+    const auto e = s.remote_endpoint(gone);
+    if (!gone) return to_string(e);
+  }
+  return {};
 }
 
 template <typename Stream>
