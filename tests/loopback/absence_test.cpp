@@ -788,28 +788,6 @@ TEST_CASE("input that ends while the peer is away is delivered when it is back")
   CHECK(other.output() == "one\ntwo\n");
 }
 
-TEST_CASE("after a second Ctrl-C of one side the other knows at once that it is over: exit 6") {
-  const bool client_ends = GENERATE(true, false);
-  CAPTURE(client_ends);
-  server_behind_proxy house({"--once", "--resume-for", "3"});
-  process client(house.client({"--resume-for", "3"}));
-  process& one = client_ends ? client : house.server;
-  process& other = client_ends ? house.server : client;
-  one.write("hello\n");
-  other.read_until("hello\n");
-  // More than one who does not print any of it lets go of.
-  const std::string unprinted = random_lines(5, 2'000, longest_line);
-  other.write(unprinted);
-  one.signal(SIGINT);
-  one.read_errors_until("Ctrl-C ends at once");
-  one.signal(SIGINT);
-  CHECK(other.finish() == 6);
-  CHECK_THAT(other.errors(), ContainsSubstring(describe(parley::errc::ended_by_peer)));
-  CHECK_THAT(other.errors(), !ContainsSubstring("still away"));
-  CHECK(shortfall_of(other.errors()).undelivered > 0);
-  CHECK(one.finish() == 130);
-}
-
 TEST_CASE("a second Ctrl-C after all was delivered is no loss to the other side") {
   const bool client_ends = GENERATE(true, false);
   CAPTURE(client_ends);
