@@ -1,7 +1,9 @@
 // The real programs on a network that fails: conversations come back, nothing is lost, and what is
 // said of it is true.
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <algorithm>
@@ -797,6 +799,36 @@ TEST_CASE("input that ends while the peer is away is delivered when it is back")
   CHECK(client.finish() == 0);
   CHECK(house.server.finish() == 0);
   CHECK(other.output() == "one\ntwo\n");
+}
+
+TEST_CASE("after a second Ctrl-C of one side the other knows at once that it is over: exit 6") {
+  const bool client_ends = GENERATE(true, false);
+  CAPTURE(client_ends);
+  // A pipe that nobody reads: what is more than it holds is never printed, so never acknowledged.
+  const scratch folder;
+  const auto unread = folder / "unread";
+  REQUIRE(::mkfifo(unread.c_str(), S_IRUSR | S_IWUSR) == 0);
+  const descriptor reader(::open(unread.c_str(), O_RDWR | O_CLOEXEC));
+  server_behind_proxy house({"--once"}, {"", client_ends ? std::string() : unread});
+  process client(house.client(), {"", client_ends ? unread : std::string()});
+  process& one = client_ends ? client : house.server;
+  process& other = client_ends ? house.server : client;
+  const std::size_t lines = 2'000;
+  const std::string text = random_lines(5, lines, longest_line);
+  other.write(text);
+  other.close_input();
+  // All has arrived: nobody is in the middle of a write that would have to be cut.
+  const auto frames = text.size() + lines * (parley::message_overhead - 1);
+  wait_for_rest(house.proxy, client_ends ? 0 : frames, client_ends ? frames : 0);
+  one.signal(SIGINT);
+  one.read_errors_until("Ctrl-C ends at once");
+  one.signal(SIGINT);
+  CHECK(one.finish() == 130);
+  CHECK(other.finish() == 6);
+  CHECK_THAT(other.errors(), ContainsSubstring(describe(parley::errc::ended_by_peer)));
+  CHECK_THAT(other.errors(), !ContainsSubstring("lost ("));
+  CHECK(shortfall_of(other.errors()).undelivered > 0);
+  CHECK(shortfall_of(other.errors()).unsent == 0);
 }
 
 TEST_CASE("a second Ctrl-C after all was delivered is no loss to the other side") {
