@@ -15,6 +15,7 @@
 
 #include "support/bytes.hpp"
 #include "support/feed.hpp"
+#include "support/two_sides.hpp"
 
 namespace {
 
@@ -27,19 +28,6 @@ using parley::options;
 using parley::session;
 using parley::frame::refuse_reason;
 using strings = std::vector<std::string>;
-
-constexpr parley::frame::session_id id{0xa, 0xb, 0xc};
-constexpr std::size_t overhead = 12;  // of a message frame, DESIGN section 5
-
-const std::error_code no_error;
-
-options named(std::string_view name) {
-  options o;
-  o.name = name;
-  return o;
-}
-
-void say(session& s, std::string_view body) { REQUIRE(s.push(body, 0) == admission::queued); }
 
 std::string refuse_frame(refuse_reason reason, std::uint64_t next) {
   return frame_of(0x03, big_endian(static_cast<unsigned>(reason), 1) + big_endian(next, 8));
@@ -58,47 +46,6 @@ fates fates_in(const session& s) {
   return {known.messages_sent - known.unacknowledged, known.unacknowledged - known.unsent,
           known.unsent};
 }
-
-/// Two sides of a conversation that has begun.
-struct pair {
-  session dialer;
-  session listener;
-  time_point now = start;
-
-  explicit pair(const options& d = named("ann"), const options& l = named("bob"))
-      : dialer(d, id), listener(l, id) {
-    greet(dialer, listener, now);
-  }
-
-  std::error_code exchange() { return parley::test::exchange(dialer, listener, now); }
-  std::error_code pass(std::chrono::nanoseconds time) {
-    return parley::test::pass(dialer, listener, now, now + time);
-  }
-
-  /// The connection is gone; what was on its way is lost.
-  void cut() {
-    dialer.detach();
-    listener.detach();
-    now += 1s;
-  }
-  /// Another one has greeted; what it carries besides is yet to be exchanged.
-  void reconnect() {
-    dialer.dial(now);
-    const auto hello = drain(dialer, now);
-    REQUIRE(!listener.accept(hello_in(hello), now));
-    const auto welcome = prepared(listener, now);
-    const auto size = parley::frame::read_header(welcome).size();
-    listener.commit_write(size, now);
-    REQUIRE(feed(dialer, welcome.substr(0, size), now) == no_error);
-  }
-  void resume() {
-    cut();
-    reconnect();
-    REQUIRE(exchange() == no_error);
-  }
-
-  [[nodiscard]] bool done() const { return dialer.output_done() && listener.output_done(); }
-};
 
 }  // namespace
 

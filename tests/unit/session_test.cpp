@@ -12,6 +12,7 @@
 
 #include "support/bytes.hpp"
 #include "support/feed.hpp"
+#include "support/two_sides.hpp"
 
 namespace {
 
@@ -23,45 +24,12 @@ using parley::errc;
 using parley::options;
 using parley::session;
 
-constexpr parley::frame::session_id id{0xa, 0xb, 0xc};
-constexpr std::size_t overhead = 12;  // of a message frame, DESIGN section 5
-
-const std::error_code no_error;
-
-options named(std::string_view name) {
-  options o;
-  o.name = name;
-  return o;
-}
-
 /// As little as options allow for messages of `size` bytes.
 options narrow(std::size_t size) {
   options o;
   o.max_message = size;
   o.window = size + overhead;
   return o;
-}
-
-/// Two sides of a conversation that has begun.
-struct pair {
-  session dialer;
-  session listener;
-  time_point now = start;
-
-  explicit pair(const options& d = named("ann"), const options& l = named("bob"))
-      : dialer(d, id), listener(l, id) {
-    greet(dialer, listener, now);
-  }
-
-  std::error_code exchange() { return parley::test::exchange(dialer, listener, now); }
-  std::error_code pass(std::chrono::nanoseconds time) {
-    return parley::test::pass(dialer, listener, now, now + time);
-  }
-  [[nodiscard]] bool done() const { return dialer.output_done() && listener.output_done(); }
-};
-
-void say(session& s, std::string_view body, parley::tag_type tag = 0) {
-  REQUIRE(s.push(body, tag) == admission::queued);
 }
 
 }  // namespace
