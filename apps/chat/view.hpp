@@ -214,7 +214,7 @@ class view {
 
   [[nodiscard]] std::string away_text(std::error_code reason, std::chrono::milliseconds delay,
                                       bool dials, bool again) const {
-    constexpr std::chrono::milliseconds least{50};  // "0.0 s" says nothing
+    constexpr std::chrono::milliseconds least{100};  // below, "0.0 s" says nothing
     const std::string why = " (" + reason_text(reason) + "), ";
     if (!dials)
       return "lost" + why + "waiting " + duration_text(delay) + " for the peer to come back";
