@@ -1,5 +1,6 @@
 #pragma once
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,11 +49,17 @@ class input {
 
   /// `longest` is how many bytes a line may have.
   input(const asio::any_io_executor& e, int fd, std::size_t longest)
-      : fd_(fd),
+      : own_(reopen_terminal(fd, O_RDONLY)),
+        fd_(own_ < 0 ? fd : own_),
         longest_(longest),
         executor_(e),
-        readable_(e, fd, readiness::to::read),
+        readable_(e, fd_, readiness::to::read),
         buffer_(chunk) {}
+  input(const input&) = delete;
+  input& operator=(const input&) = delete;
+  ~input() {
+    if (own_ >= 0) ::close(own_);
+  }
 
   /// Completes with true when a line stands at the front; with false at the end of input, or once
   /// `interrupt` was called.
@@ -182,6 +189,7 @@ class input {
   /// What is typed after the end of a conversation is meant for the shell.
   [[nodiscard]] bool can_drain() const noexcept { return ::isatty(fd_) == 0; }
 
+  int own_;  ///< a description of our own, if the descriptor is a terminal
   int fd_;
   std::size_t longest_;
   asio::any_io_executor executor_;

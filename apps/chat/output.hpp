@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <climits>
 #include <memory>
@@ -72,7 +71,7 @@ class output {
   /// Shared with the handler that waits for the reader, which may be queued when the object goes.
   struct state {
     state(const asio::any_io_executor& e, int standard)
-        : own(reopen(standard)),
+        : own(reopen_terminal(standard, O_WRONLY)),
           fd(own < 0 ? standard : own),
           most(most_at_once(fd, own)),
           writable(e, fd, readiness::to::write),
@@ -84,14 +83,6 @@ class output {
     state& operator=(const state&) = delete;
     ~state() {
       if (own >= 0) ::close(own);
-    }
-
-    /// Opens a terminal once more: that description is ours alone and may be non-blocking. It is
-    /// the only kind of descriptor that says "ready" and then blocks in the middle of a write.
-    static int reopen(int standard) {
-      std::array<char, PATH_MAX> name{};
-      if (::ttyname_r(standard, name.data(), name.size()) != 0) return -1;
-      return ::open(name.data(), O_WRONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     }
 
     /// How many bytes a descriptor that is ready takes without blocking: POSIX promises a pipe's

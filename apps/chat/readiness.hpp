@@ -1,9 +1,13 @@
 #pragma once
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <climits>
 #include <system_error>
 #include <utility>
 
@@ -12,6 +16,15 @@
 #include <parley/detail/asio.hpp>
 
 namespace chat {
+
+/// Opens a terminal once more, or returns -1: that description is ours alone and may be
+/// non-blocking. A terminal is the only kind of descriptor that says "ready" and then blocks: in
+/// the middle of a write, and in a read when Ctrl-C has flushed what there was.
+inline int reopen_terminal(int standard, int access) {
+  std::array<char, PATH_MAX> name{};
+  if (::ttyname_r(standard, name.data(), name.size()) != 0) return -1;
+  return ::open(name.data(), access | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+}
 
 /// Tells when a descriptor can be read, or written, without ever changing it.
 ///
@@ -37,7 +50,9 @@ class readiness {
   [[nodiscard]] bool now() const noexcept {
     if (!watched_) return true;
     pollfd p{fd_, static_cast<short>(what_ == to::read ? POLLIN : POLLOUT), 0};
-    return ::poll(&p, 1, 0) != 0;
+    int known = ::poll(&p, 1, 0);
+    while (known < 0 && errno == EINTR) known = ::poll(&p, 1, 0);  // a signal, even without a wait
+    return known != 0;
   }
 
   /// Calls `done(ec)` once it may be ready, or was cancelled; that should `disarm`.
