@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include <parley/chunks.hpp>
 #include <parley/error.hpp>
 #include <parley/frame.hpp>
 #include <parley/inbox.hpp>
@@ -30,8 +31,9 @@ class arrivals {
   /// An ack that no write has taken along goes out alone after this.
   static constexpr std::chrono::milliseconds ack_delay{5};
 
-  /// `window` is how many bytes of frames the program may leave unreleased.
-  explicit arrivals(std::size_t window) noexcept : window_(window) {}
+  /// `window` is how many bytes of frames the program may leave unreleased; `spare` must outlive it.
+  explicit arrivals(std::size_t window, spares* spare = nullptr) noexcept
+      : inbox_(spare), window_(window) {}
 
   // --- from the stream -------------------------------------------------------------------------
 
@@ -101,7 +103,7 @@ class arrivals {
   // --- to the program --------------------------------------------------------------------------
 
   /// Releases what was taken last; then the next message, if it is there.
-  [[nodiscard]] std::optional<parley::message> take(time_point now, stats& s) {
+  [[nodiscard]] std::optional<parley::message> take(time_point now, tally& s) {
     if (inbox_.holding()) {
       inbox_.release();
       unreleased_ -= held_size_;

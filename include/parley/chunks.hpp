@@ -30,13 +30,56 @@ struct chunk {
   }
 };
 
+/// Chunks of the usual size that nobody uses now, at hand for who needs one next.
+///
+/// Shared by conversations on one executor: so one that falls silent holds no memory at once, and
+/// one that streams allocates none. Not safe for sharing between threads.
+class spares {
+ public:
+  /// What one acknowledgement, a quarter of the usual window, gives back in one go.
+  static constexpr std::size_t most = 16;
+
+  spares() = default;
+  spares(const spares&) = delete;
+  spares& operator=(const spares&) = delete;
+  ~spares() {
+    while (first_) drop();
+  }
+
+  /// None: there is no spare one.
+  [[nodiscard]] std::unique_ptr<chunk> take() noexcept {
+    if (!first_) return nullptr;
+    --count_;
+    auto taken = std::move(first_);
+    first_ = std::move(taken->next);
+    return taken;
+  }
+
+  void give(std::unique_ptr<chunk> c) noexcept {
+    if (count_ == most || c->capacity != chunk_size) return;
+    c->end = 0;
+    c->next = std::move(first_);
+    first_ = std::move(c);
+    ++count_;
+  }
+
+  /// Gives one back to the system; called now and then when somebody has nothing to do.
+  void drop() noexcept { (void)take(); }
+
+  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+
+ private:
+  std::unique_ptr<chunk> first_;
+  std::size_t count_ = 0;
+};
+
 /// A log of bytes that grows at the back and is given back at the front, chunk by chunk.
 ///
-/// Keeps one spare chunk of the usual size, so that a log that fills and empties does not allocate;
-/// `trim` gives the spare back. Not safe for sharing between threads.
+/// Takes its chunks from `spares`, which must outlive it, if there are any. Not safe for sharing
+/// between threads.
 class chunks {
  public:
-  chunks() = default;
+  explicit chunks(spares* s = nullptr) noexcept : spares_(s) {}
   chunks(const chunks&) = delete;
   chunks& operator=(const chunks&) = delete;
   ~chunks() {
@@ -51,9 +94,8 @@ class chunks {
 
   /// Adds a chunk for at least `bytes` at the back.
   chunk& push(std::size_t bytes) {
-    auto fresh = spare_ && bytes <= spare_->capacity
-                     ? std::move(spare_)
-                     : std::make_unique<chunk>(std::max(bytes, chunk_size));
+    auto fresh = spares_ && bytes <= chunk_size ? spares_->take() : nullptr;
+    if (!fresh) fresh = std::make_unique<chunk>(std::max(bytes, chunk_size));
     allocated_ += fresh->capacity;
     chunk& added = *fresh;
     (back_ ? back_->next : front_) = std::move(fresh);
@@ -77,26 +119,16 @@ class chunks {
     front_ = std::move(old->next);
     if (!front_) back_ = nullptr;
     allocated_ -= old->capacity;
-    if (!spare_ && old->capacity == chunk_size) {
-      old->end = 0;
-      spare_ = std::move(old);
-    }
+    if (spares_) spares_->give(std::move(old));
   }
-
-  void trim() noexcept { spare_.reset(); }
 
   /// Bytes allocated for what is in the log.
-  [[nodiscard]] std::size_t in_use() const noexcept { return allocated_; }
-
-  /// Bytes allocated, the spare included.
-  [[nodiscard]] std::size_t allocated() const noexcept {
-    return allocated_ + (spare_ ? spare_->capacity : 0);
-  }
+  [[nodiscard]] std::size_t allocated() const noexcept { return allocated_; }
 
  private:
   std::unique_ptr<chunk> front_;
   chunk* back_ = nullptr;
-  std::unique_ptr<chunk> spare_;
+  spares* spares_;
   std::size_t allocated_ = 0;
 };
 

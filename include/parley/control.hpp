@@ -42,6 +42,11 @@ class control {
   /// Whether nothing is left to write: only then may more be owed and encoded.
   [[nodiscard]] bool empty() const noexcept { return bytes_.empty(); }
 
+  /// Gives back the memory of what has been written.
+  void trim() noexcept {
+    if (empty()) bytes_ = std::string();
+  }
+
   /// Encodes what both owe.
   void encode(arrivals& a, heartbeat& h, std::chrono::steady_clock::time_point now) {
     telling_ = a.released();

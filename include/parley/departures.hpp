@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include <parley/chunks.hpp>
 #include <parley/frame.hpp>
 #include <parley/message.hpp>
 #include <parley/options.hpp>
@@ -22,8 +23,9 @@ namespace parley {
 /// number like a message. Not safe for sharing between threads.
 class departures {
  public:
-  /// `limit` is how many bytes of frames may be unacknowledged.
-  explicit departures(std::size_t limit) noexcept : log_(limit) {}
+  /// `limit` is how many bytes of frames may be unacknowledged; `spare` must outlive it.
+  explicit departures(std::size_t limit, spares* spare = nullptr) noexcept
+      : log_(limit, 0, spare) {}
 
   /// Queues a message whole, or not at all; `longest` is the longest body that both sides take.
   [[nodiscard]] admission push(std::string_view body, tag_type tag, std::size_t longest) {

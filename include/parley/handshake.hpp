@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,7 +36,7 @@ class handshake {
 
   handshake(const options& o, const frame::session_id& id)
       : id_(id),
-        name_(o.name),
+        name_(keep(o.name)),
         window_(static_cast<std::uint32_t>(o.window)),
         max_message_(static_cast<std::uint32_t>(o.max_message)),
         heartbeat_(o.heartbeat),
@@ -89,7 +90,7 @@ class handshake {
 
   /// Takes a refusal; returns it as an error.
   [[nodiscard]] errc refused(const frame::refusal& r) {
-    refusal_ = r.text;
+    refusal_ = keep(r.text);
     return frame::to_errc(r.reason);
   }
 
@@ -110,8 +111,10 @@ class handshake {
 
   [[nodiscard]] const frame::session_id& id() const noexcept { return id_; }
   [[nodiscard]] std::uint32_t attempt() const noexcept { return attempt_; }
-  [[nodiscard]] std::string_view peer_name() const noexcept { return peer_name_; }
-  [[nodiscard]] std::string_view refusal() const noexcept { return refusal_; }
+  [[nodiscard]] std::string_view peer_name() const noexcept { return text_of(peer_name_); }
+  [[nodiscard]] std::string_view refusal() const noexcept {
+    return text_of(refusal_);
+  }
 
   /// Bytes that the peer takes unreleased; 0 before it has said so.
   [[nodiscard]] std::uint32_t peer_window() const noexcept { return peer_window_; }
@@ -125,6 +128,16 @@ class handshake {
   }
 
  private:
+  /// Most conversations have none, and there may be many of them.
+  using rare_text = std::unique_ptr<const std::string>;
+
+  static rare_text keep(std::string_view text) {
+    return text.empty() ? nullptr : std::make_unique<const std::string>(text);
+  }
+  static std::string_view text_of(const rare_text& t) noexcept {
+    return t ? std::string_view(*t) : std::string_view();
+  }
+
   void introduce(frame::greeting& g, const positions& here) const noexcept {
     g.session = id_;
     g.attempt = attempt_;
@@ -133,7 +146,7 @@ class handshake {
     g.window = window_;
     g.max_message = max_message_;
     g.heartbeat_ms = static_cast<std::uint16_t>(heartbeat_.count());
-    g.name = name_;
+    g.name = text_of(name_);
   }
 
   /// Whether the peer's positions can be: it has what we no longer hold, and holds what we lack.
@@ -152,21 +165,21 @@ class handshake {
     peer_window_ = g.window;
     max_outgoing_ = std::min(max_message_, g.max_message);
     peer_heartbeat_ = std::chrono::milliseconds(g.heartbeat_ms);
-    peer_name_ = g.name;
+    peer_name_ = keep(g.name);
     done_ = ever_ = true;
   }
 
   // this side
   frame::session_id id_;
-  std::string name_;
+  rare_text name_;
   std::uint32_t window_;
   std::uint32_t max_message_;
   std::chrono::milliseconds heartbeat_;
   std::chrono::milliseconds timeout_;
 
   // the peer, as its greeting said
-  std::string peer_name_;
-  std::string refusal_;
+  rare_text peer_name_;
+  rare_text refusal_;
   std::uint64_t peer_next_ = 0;
   std::uint32_t peer_window_ = 0;
   std::uint32_t max_outgoing_ = max_message_;

@@ -67,7 +67,7 @@ class heartbeat {
   }
 
   /// The peer has answered; an answer to an older ping says nothing.
-  void pong(std::uint64_t token, time_point now, stats& s) noexcept {
+  void pong(std::uint64_t token, time_point now, tally& s) noexcept {
     if (token != token_ || !ping_out_) return;
     ping_out_ = false;
     s.add_round_trip(now - ping_sent_);

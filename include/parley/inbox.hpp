@@ -27,6 +27,9 @@ namespace parley {
 /// Not safe for sharing between threads.
 class inbox {
  public:
+  /// `spare` must outlive it.
+  explicit inbox(spares* spare = nullptr) noexcept : log_(spare) {}
+
   // --- what the receive loop does --------------------------------------------------------------
 
   /// Room to read into, never empty. `item` is the size of the item that begins with `begun()`,
@@ -88,6 +91,7 @@ class inbox {
   void release() noexcept {
     held_ = false;
     if (!log_.empty() && log_.front().next && taken_ == whole_end(log_.front())) pop();
+    trim();
   }
 
   [[nodiscard]] bool holding() const noexcept { return held_; }
@@ -95,7 +99,6 @@ class inbox {
   /// Gives back the memory of an inbox in which nothing is and into which nobody reads.
   void trim() noexcept {
     if (!reserved_ && !held_ && !log_.empty() && whole().empty() && begun().empty()) pop();
-    if (log_.empty()) log_.trim();
   }
 
   [[nodiscard]] bool idle() const noexcept { return log_.empty(); }

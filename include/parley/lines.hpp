@@ -36,8 +36,13 @@ class lines {
   static constexpr bool reading_can_stop = true;
   static constexpr bool resumable = false;
 
-  explicit lines(const options& o) noexcept
-      : max_message_(o.max_message), window_(o.window), outbox_limit_(o.outbox) {}
+  /// `spare`, if any, must outlive it.
+  explicit lines(const options& o, spares* spare = nullptr) noexcept
+      : max_message_(o.max_message),
+        window_(o.window),
+        outbox_limit_(o.outbox),
+        log_(spare),
+        inbox_(spare) {}
 
   void dial(time_point) noexcept { ++stats_.connections; }
   void accept(time_point) noexcept { ++stats_.connections; }

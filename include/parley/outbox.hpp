@@ -51,8 +51,14 @@ class outbox {
   /// A batch is one chunk, or these many: anything between costs more than it saves.
   static constexpr std::size_t most_chunks = 4;
 
-  explicit outbox(std::size_t limit, std::uint64_t first = 0) noexcept
-      : limit_(limit), base_{.sequence = first}, cursor_(base_), batch_(base_), end_(first) {}
+  /// `limit` is in bytes of frames; `spare` must outlive it.
+  explicit outbox(std::size_t limit, std::uint64_t first = 0, spares* spare = nullptr) noexcept
+      : limit_(limit),
+        log_(spare),
+        base_{.sequence = first},
+        cursor_(base_),
+        batch_(base_),
+        end_(first) {}
 
   // --- what the program does -------------------------------------------------------------------
 
@@ -62,7 +68,7 @@ class outbox {
     if (log_.empty() || log_.back().room() >= size) return true;
     // The ends of chunks that a frame did not fit into count as well, or memory could be twice
     // that.
-    return log_.in_use() + std::max(size, chunk_size) <= std::max(limit_, chunk_size) + chunk_size;
+    return log_.allocated() + std::max(size, chunk_size) <= std::max(limit_, chunk_size) + chunk_size;
   }
 
   /// Queues the next frame and returns the `size` bytes to write it to.
@@ -171,7 +177,6 @@ class outbox {
   [[nodiscard]] std::size_t queued() const noexcept {
     return static_cast<std::size_t>(end_position_ - batch_.position);
   }
-  void trim() noexcept { log_.trim(); }
   [[nodiscard]] std::size_t allocated() const noexcept { return log_.allocated(); }
 
  private:

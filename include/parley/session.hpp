@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <parley/arrivals.hpp>
+#include <parley/chunks.hpp>
 #include <parley/control.hpp>
 #include <parley/departures.hpp>
 #include <parley/error.hpp>
@@ -42,8 +43,9 @@ class session {
   static constexpr bool reading_can_stop = false;  // the window bounds what can come
   static constexpr bool resumable = true;          // a conversation outlives its connection
 
-  session(const options& o, const frame::session_id& id)
-      : handshake_(o, id), departures_(o.outbox), arrivals_(o.window) {}
+  /// `spare`, if any, must outlive it.
+  session(const options& o, const frame::session_id& id, spares* spare = nullptr)
+      : handshake_(o, id), spares_(spare), departures_(o.outbox, spare), arrivals_(o.window, spare) {}
 
   // --- a connection begins, and ends -----------------------------------------------------------
 
@@ -91,7 +93,7 @@ class session {
   [[nodiscard]] static errc unfit(std::string_view) noexcept { return errc::bad_tag; }
 
   /// Releases the message taken last; then the next one, if it has arrived.
-  [[nodiscard]] std::optional<message> take(time_point now) { return arrivals_.take(now, stats_); }
+  [[nodiscard]] std::optional<message> take(time_point now) { return arrivals_.take(now, tally_); }
 
   /// Whether `take` would find a message.
   [[nodiscard]] bool readable() const noexcept { return arrivals_.readable(); }
@@ -106,7 +108,7 @@ class session {
   /// The number of the next message; so many have been queued.
   [[nodiscard]] std::uint64_t next_sequence() const noexcept { return departures_.next_sequence(); }
   [[nodiscard]] stats statistics() const noexcept {
-    stats s = stats_;
+    stats s{tally_};
     departures_.count(s);
     s.memory = log().allocated() + arrivals_.bytes().allocated();
     return s;
@@ -140,6 +142,7 @@ class session {
         break;
     }
     if (std::exchange(quiet_, false) && !bad) trim();
+    arrivals_.bytes().trim();
     return bad;
   }
 
@@ -219,14 +222,15 @@ class session {
     heartbeat_.begin(handshake_.heartbeat(), now);
     again_ = departures_.resume(handshake_.peer_next());
     arrivals_.repeat_ack();
-    stats_.sent_again += again_;
-    ++stats_.connections;
+    tally_.sent_again += again_;
+    ++tally_.connections;
   }
 
-  /// Called in a silence, ours or the peer's: an idle conversation holds no memory.
+  /// Called in a silence, ours or the peer's: an idle conversation holds no memory, and needs none.
   void trim() noexcept {
     arrivals_.bytes().trim();
-    log().trim();
+    control_.trim();
+    if (spares_) spares_->drop();
   }
 
   [[nodiscard]] positions here() const noexcept {
@@ -252,7 +256,7 @@ class session {
     const auto number = frame::get<8>(body.data());
     if (h.is(type::bye)) return arrivals_.bye(number);
     if (h.is(type::ping)) heartbeat_.ping(number);
-    if (h.is(type::pong)) heartbeat_.pong(number, now, stats_);
+    if (h.is(type::pong)) heartbeat_.pong(number, now, tally_);
     quiet_ = !h.is(type::ack);
     const auto next = h.is(type::ack) ? number : frame::get<8>(body.data() + frame::number_size);
     return log().acknowledge(next) ? std::error_code{} : make_error_code(errc::bad_ack);
@@ -284,11 +288,12 @@ class session {
   [[nodiscard]] outbox& log() noexcept { return departures_.log(); }
   [[nodiscard]] const outbox& log() const noexcept { return departures_.log(); }
   handshake handshake_;
+  spares* spares_;
 
   // the conversation
   departures departures_;
   arrivals arrivals_;
-  stats stats_;
+  tally tally_;
 
   // the connection
   heartbeat heartbeat_;

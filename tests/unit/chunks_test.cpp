@@ -9,6 +9,7 @@ namespace {
 
 using parley::chunk_size;
 using parley::chunks;
+using parley::spares;
 
 }  // namespace
 
@@ -59,43 +60,56 @@ TEST_CASE("a chunk does not move when others are added") {
   CHECK(log.front().room() == 0);
 }
 
-TEST_CASE("one chunk of the usual size is kept for reuse, empty, until the log is trimmed") {
+TEST_CASE("a log gives all of its memory back") {
   chunks log;
+  log.push(1);
+  log.push(chunk_size + 1);
+  log.pop();
+  log.pop();
+  CHECK(log.allocated() == 0);
+}
+
+TEST_CASE("a chunk that one log gives back is the next one that any log gets, empty") {
+  spares shared;
+  chunks log(&shared);
   auto& used = log.push(1);
   const char* const at = used.data.get();
   used.end = 7;
   log.pop();
-  CHECK(log.allocated() == chunk_size);
+  CHECK(log.allocated() == 0);
+  CHECK(shared.count() == 1);
 
-  auto& again = log.push(1);
+  chunks other(&shared);
+  auto& again = other.push(1);
   CHECK(again.data.get() == at);
   CHECK(again.end == 0);
   CHECK(again.next == nullptr);
-  CHECK(log.allocated() == chunk_size);
-
-  log.push(1);
-  log.pop();
-  log.pop();
-  CHECK(log.allocated() == chunk_size);  // one, not two
-  log.trim();
-  CHECK(log.allocated() == 0);
+  CHECK(other.allocated() == chunk_size);
+  CHECK(shared.count() == 0);
 }
 
-TEST_CASE("a chunk made for a long item is not kept") {
-  chunks log;
+TEST_CASE("no more than so many chunks are spared, and they can be given back one by one") {
+  spares shared;
+  chunks log(&shared);
+  for (std::size_t n = 0; n < 2 * spares::most; ++n) log.push(1);
+  while (!log.empty()) log.pop();
+  CHECK(shared.count() == spares::most);
+  shared.drop();
+  CHECK(shared.count() == spares::most - 1);
+  for (std::size_t n = 0; n < spares::most; ++n) shared.drop();
+  CHECK(shared.count() == 0);
+}
+
+TEST_CASE("a chunk made for a long item is not spared, and no spare one is taken for such an item") {
+  spares shared;
+  chunks log(&shared);
   log.push(chunk_size + 1);
   log.pop();
-  CHECK(log.allocated() == 0);
-}
-
-TEST_CASE("what is too long for the spare chunk gets a chunk of its own") {
-  chunks log;
+  CHECK(shared.count() == 0);
   log.push(1);
   log.pop();
   CHECK(log.push(chunk_size + 1).capacity == chunk_size + 1);
-  CHECK(log.allocated() == 2 * chunk_size + 1);
-  log.trim();
-  CHECK(log.allocated() == chunk_size + 1);
+  CHECK(shared.count() == 1);
 }
 
 TEST_CASE("a view of a chunk is the bytes between two offsets") {

@@ -109,8 +109,8 @@ std::error_code answer(const phase& p, std::string_view bytes) {
   for (const std::size_t slice : {whole, std::size_t{1}}) {
     auto s = p.make();
     (void)s->prepare_read();
-    (void)s->commit_read(0, start);
     const auto before = s->statistics();
+    (void)s->commit_read(0, start);
     const auto ec = feed(*s, bytes, start, slice);
     const auto after = s->statistics();
     INFO(p.name << ", reads of " << slice);
@@ -460,8 +460,8 @@ TEST_CASE("a large frame that is refused takes no memory for its body") {
     auto s = made();
     REQUIRE(feed(*s, before) == no_error);
     (void)s->prepare_read();
-    (void)s->commit_read(0, start);
     const auto memory = s->statistics().memory;
+    (void)s->commit_read(0, start);
     CHECK(feed(*s, bytes) == wanted);
     CHECK(s->statistics().memory == memory);
   };

@@ -9,6 +9,8 @@
 #include <system_error>
 #include <utility>
 
+#include <parley/chunks.hpp>
+#include <parley/detail/alarms.hpp>
 #include <parley/detail/asio.hpp>
 #include <parley/detail/connection.hpp>
 #include <parley/detail/wakeup.hpp>
@@ -17,6 +19,29 @@
 #include <parley/options.hpp>
 
 namespace parley::detail {
+
+/// What the conversations on one executor share.
+template <typename Clock>
+struct commons {
+  explicit commons(const asio::any_io_executor& e)
+      : alarms(std::make_shared<detail::alarms<Clock>>(e)) {}
+
+  std::shared_ptr<detail::alarms<Clock>> alarms;
+  parley::spares spares;
+};
+
+/// Who goes on with a conversation whose connection has ended.
+template <typename Carrier>
+class host {
+ public:
+  host() = default;
+  host(const host&) = delete;
+  host& operator=(const host&) = delete;
+  virtual void connection_over(std::shared_ptr<Carrier>, std::error_code why) = 0;
+
+ protected:
+  ~host() = default;
+};
 
 /// A conversation: a protocol, the connection that carries it now, and who waits for what.
 ///
@@ -33,14 +58,20 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
  public:
   using protocol_type = Protocol;
 
+  using commons_type = commons<Clock>;
+
   /// What follows the options goes to the protocol's constructor.
   template <typename... Args>
-  carrier(const asio::any_io_executor& e, std::shared_ptr<const options> o, const Args&... args)
+  carrier(std::shared_ptr<commons_type> shared, std::shared_ptr<const options> o,
+          const Args&... args)
       : options_(std::move(o)),
-        executor_(e),
-        arrived_(e),
-        changed_(e),
-        protocol_(*options_, args...) {}
+        commons_(std::move(shared)),
+        arrived_(executor()),
+        changed_(executor()),
+        protocol_(*options_, args..., &commons_->spares) {}
+  template <typename... Args>
+  carrier(const asio::any_io_executor& e, std::shared_ptr<const options> o, const Args&... args)
+      : carrier(std::make_shared<commons_type>(e), std::move(o), args...) {}
 
   // --- one connection after the other ----------------------------------------------------------
 
@@ -54,11 +85,17 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   /// Completes when the attached connection has ended, with the reason; none if all was said both
   /// ways. Never throws. Whoever calls it goes on with `end` or `unattended` at once.
   asio::awaitable<std::error_code> run() {
-    const auto self = this->shared_from_this();  // the program may drop its handle meanwhile
-    const auto why = co_await connection_->run();
-    connection_.reset();
-    protocol_.detach();
-    co_return why;
+    const auto self = this->shared_from_this();
+    connection_->start();
+    while (connection_) co_await changed_.wait();
+    co_return lost_;
+  }
+
+  /// The same for who does not wait: the host is told, and goes on.
+  void run_for(const std::shared_ptr<host<carrier>>& h) {
+    host_ = h;
+    hosted_ = true;
+    connection_->start();
   }
 
   [[nodiscard]] bool attached() const noexcept { return connection_.has_value(); }
@@ -67,17 +104,21 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   /// it might still have brought.
   asio::awaitable<void> fence() {
     const auto self = this->shared_from_this();
+    const auto epoch = epoch_;  // of several who fence, one has the next connection: it is not meant
     if (connection_) connection_->stop(errc::superseded);
-    while (connection_) co_await changed_.wait();
+    while (connection_ && epoch_ == epoch) co_await changed_.wait();
   }
 
-  /// Completes when another connection carries the conversation, which is true, or when it has
-  /// ended, the program asks to `hurry`, or `patience` is over.
-  asio::awaitable<bool> unattended(std::chrono::steady_clock::duration patience) {
+  /// Which connection this is, or was the last; counts those that never greeted as well.
+  [[nodiscard]] std::uint32_t epoch() const noexcept { return epoch_; }
+
+  /// Completes when another connection than that of `epoch` carries the conversation, which is
+  /// true, or when it has ended, the program asks to `hurry`, or `patience` is over.
+  asio::awaitable<bool> unattended(std::uint32_t epoch,
+                                   std::chrono::steady_clock::duration patience) {
     const auto self = this->shared_from_this();
-    const auto epoch = epoch_;  // before anybody hears that there is room for a connection
     const auto deadline = Clock::now() + patience;
-    asio::basic_waitable_timer<Clock> alarm(executor_, deadline);
+    asio::basic_waitable_timer<Clock> alarm(executor(), deadline);
     alarm.async_wait([self](std::error_code) { self->changed_.notify(); });
     hurry_ = false;
     changed_.notify();
@@ -126,7 +167,8 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     const auto m = protocol_.take(connection_->now());
     if (!m || protocol_.urgent()) flush();
     if (connection_) connection_->rearm();
-    if constexpr (Protocol::reading_can_stop) changed_.notify();  // there is room to read again
+    if constexpr (Protocol::reading_can_stop)
+      if (connection_) connection_->make_room();
     return m;
   }
 
@@ -146,6 +188,20 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   }
 
   // --- what the connection tells ---------------------------------------------------------------
+
+  /// Its loops are done.
+  void connection_over() {
+    const auto self = this->shared_from_this();
+    lost_ = connection_->reason();
+    connection_.reset();
+    protocol_.detach();
+    // First: whoever hears that there is room for a connection may bring the next one.
+    if (const auto h = host_.lock())
+      h->connection_over(self, lost_);
+    else if (hosted_)
+      end(protocol_.settled() ? std::error_code{} : lost_);
+    changed_.notify();
+  }
 
   /// The greetings are over.
   void connected() {
@@ -186,7 +242,10 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   [[nodiscard]] Protocol& protocol() noexcept { return protocol_; }
   [[nodiscard]] const Protocol& protocol() const noexcept { return protocol_; }
   [[nodiscard]] const options& settings() const noexcept { return *options_; }
-  [[nodiscard]] const asio::any_io_executor& executor() const noexcept { return executor_; }
+  [[nodiscard]] detail::alarms<Clock>& alarms() noexcept { return *commons_->alarms; }
+  [[nodiscard]] const asio::any_io_executor& executor() const noexcept {
+    return commons_->alarms->executor();
+  }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   /// Whether any connection has carried it.
   [[nodiscard]] bool begun() const noexcept { return protocol_.statistics().connections != 0; }
@@ -202,22 +261,25 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     if (protocol_.batch_is_full()) return flush();
     if (flush_posted_ || !connection_ || connection_->dispatching()) return;
     flush_posted_ = true;
-    asio::post(executor_, [self = this->shared_from_this()] {
+    asio::post(executor(), [self = this->shared_from_this()] {
       self->flush_posted_ = false;
       self->flush();
     });
   }
 
   std::shared_ptr<const options> options_;
-  asio::any_io_executor executor_;
+  std::shared_ptr<commons_type> commons_;
   wakeup arrived_;
   wakeup changed_;
   Protocol protocol_;
   std::optional<connection_type> connection_;
   std::uint64_t acknowledged_ = 0;
   std::uint32_t attempt_ = 0;
-  std::uint32_t epoch_ = 0;  ///< counts the connections, those that never greeted as well
-  std::error_code reason_;
+  std::uint32_t epoch_ = 0;
+  std::error_code lost_;    ///< why the last connection ended
+  std::error_code reason_;  ///< why the conversation did
+  std::weak_ptr<host<carrier>> host_;
+  bool hosted_ = false;  ///< there is one, or was
   bool ended_ = false;
   bool hurry_ = false;
   bool flush_posted_ = false;

@@ -9,9 +9,10 @@
 #include <system_error>
 #include <utility>
 
+#include <parley/detail/alarms.hpp>
 #include <parley/detail/asio.hpp>
+#include <parley/detail/loop.hpp>
 #include <parley/detail/stream.hpp>
-#include <parley/detail/wakeup.hpp>
 #include <parley/error.hpp>
 #include <parley/outbox.hpp>
 
@@ -21,13 +22,13 @@ namespace parley::detail {
 ///
 ///      prepare_write ──▶ send loop ────▶ stream
 ///      commit_read ◀──── receive loop ◀─ stream
-///      tick ◀─────────── watchdog
+///      tick ◀─────────── watchdog, an alarm
 ///
-/// Three coroutines on one executor, none of which throws or is cancelled to be continued. A plain
-/// socket is written at once, in line, and only what it does not take is left to the send loop.
-/// `Owner` is told of what happens. Not safe for sharing between threads.
+/// Two coroutines on one executor, neither of which is cancelled to be continued. A plain socket is
+/// written at once, in line, and only what it does not take is left to the send loop. `Owner` is
+/// told of what happens, and kept alive until both are done. Not safe for sharing between threads.
 template <typename Stream, typename Protocol, typename Clock, typename Owner>
-class connection {
+class connection final : private alarm<Clock> {
  public:
   using time_point = typename Protocol::time_point;
 
@@ -35,20 +36,28 @@ class connection {
       : owner_(o),
         protocol_(o.protocol()),
         stream_(std::move(s)),
-        timer_(o.executor()),
-        output_(o.executor()),
         now_(Clock::now()) {
     prepare_stream(stream_);
   }
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
+  ~connection() { owner_.alarms().unset(*this); }
 
-  /// Completes when the connection has ended and its loops are done, with the reason; none if all
-  /// was said. Never throws. The protocol has been told to `dial` or to `accept` before.
-  asio::awaitable<std::error_code> run() {
-    using namespace asio::experimental::awaitable_operators;
-    if (protocol_.connected()) owner_.connected();
-    co_await (guard(receive_loop()) && guard(send_loop()) && guard(watchdog()));
-    co_return reason_;
+  /// Starts the loops; the protocol has been told to `dial` or to `accept` before. When all are
+  /// done the owner hears of it by `connection_over`, posted.
+  void start() {
+    try {
+      if (protocol_.connected()) owner_.connected();
+    } catch (...) {
+      loop_failed();
+    }
+    receiving_ = receive_loop();
+    sending_ = send_loop();
+    rearm();
   }
+
+  /// Why the connection has ended; none if all was said.
+  [[nodiscard]] std::error_code reason() const noexcept { return reason_; }
 
   /// Writes what is to be written, as far as the stream takes it now.
   void flush() {
@@ -56,15 +65,13 @@ class connection {
     if constexpr (pollable<Stream>)
       write_now();
     else if (protocol_.wants_write())
-      output_.notify();
+      output_.open();
     written();
   }
 
   /// Moves the watchdog's next look forward if something is due earlier now.
   void rearm() {
-    if (stopped_ || due() >= armed_) return;
-    armed_ = due();
-    timer_.cancel();
+    if (!stopped_ && due() < this->rings_at()) owner_.alarms().set(*this, due());
   }
 
   /// Ends the connection because the conversation ends at once. The peer is told if the stream
@@ -81,9 +88,14 @@ class connection {
     stopped_ = true;
     reason_ = why;
     close_stream(stream_);
-    timer_.cancel();
-    output_.notify();
-    owner_.changed().notify();
+    owner_.alarms().unset(*this);
+    output_.open();
+    room_.open();
+  }
+
+  /// The program has taken a message: there may be room to read again.
+  void make_room() {
+    if (has_room()) room_.open();
   }
 
   /// As of the last read or tick; good enough for delays of milliseconds.
@@ -95,6 +107,28 @@ class connection {
   /// Where the peer is; empty for streams that have no address.
   [[nodiscard]] std::string remote() const { return remote_of(stream_); }
 
+  // --- what the loops tell ---------------------------------------------------------------------
+
+  /// In the handler of what a loop has thrown: that ends the connection, not the process.
+  void loop_failed() {
+    try {
+      throw;
+    } catch (const std::system_error& e) {
+      stop(e.code());
+    } catch (const std::bad_alloc&) {
+      stop(std::make_error_code(std::errc::not_enough_memory));
+    } catch (...) {  // the program's own, from `on_event`: it leaves through the executor
+      stop(errc::aborted);
+      asio::post(owner_.executor(), [e = std::current_exception()] { std::rethrow_exception(e); });
+    }
+  }
+
+  void loop_done() {
+    if (--running_ != 0) return;
+    // Posted: the frame of the loop that is done last goes with this object.
+    asio::post(owner_.executor(), [owner = owner_.shared_from_this()] { owner->connection_over(); });
+  }
+
  private:
   /// How long a peer that has said everything may take to close its side.
   static constexpr std::chrono::seconds linger{1};
@@ -105,92 +139,86 @@ class connection {
     return ec == asio::error::would_block || ec == asio::error::try_again;
   }
 
-  // --- the three loops -------------------------------------------------------------------------
+  // --- the two loops ---------------------------------------------------------------------------
 
-  asio::awaitable<void> receive_loop() {
-    std::error_code ec;
+  loop<connection> receive_loop() {
+    operation_memory memory;
     while (!stopped_ && !input_ended_) {
       if (!has_room()) {
-        co_await owner_.changed().wait();
+        co_await room_;
         continue;
       }
       if constexpr (pollable<Stream>) {
-        co_await stream_.async_wait(Stream::wait_read,
-                                    asio::redirect_error(asio::use_awaitable, ec));
-        if (ec) stop(ec);
+        const auto begin = [this](auto done) {
+          stream_.async_wait(Stream::wait_read, std::move(done));
+        };
+        operation readable(owner_, begin, memory);
+        co_await readable;
+        if (readable.failed()) stop(readable.failed());
         read_now();
       } else {
-        const auto room = protocol_.prepare_read();
-        const std::size_t n = co_await stream_.async_read_some(
-            asio::buffer(room.data(), room.size()), asio::redirect_error(asio::use_awaitable, ec));
-        if (!stopped_) read(n, ec);
+        operation some(owner_, [this](auto done) {
+          const auto room = protocol_.prepare_read();
+          stream_.async_read_some(asio::buffer(room.data(), room.size()), std::move(done));
+        });
+        co_await some;
+        if (!stopped_) read(some.bytes(), some.failed());
       }
     }
   }
 
-  asio::awaitable<void> send_loop() {
-    std::error_code ec;
+  loop<connection> send_loop() {
     flush();
     while (!stopped_) {
       if constexpr (pollable<Stream>) {
         if (!writing_) {
-          co_await output_.wait();
+          co_await output_;
           continue;
         }
-        co_await stream_.async_wait(Stream::wait_write,
-                                    asio::redirect_error(asio::use_awaitable, ec));
+        operation writable(owner_, [this](auto done) {
+          stream_.async_wait(Stream::wait_write, std::move(done));
+        });
+        co_await writable;
         writing_ = false;
-        if (ec) stop(ec);
+        if (writable.failed()) stop(writable.failed());
         flush();
       } else {
         if (!protocol_.wants_write()) {
-          co_await output_.wait();
+          co_await output_;
           continue;
         }
-        gather batch;
-        protocol_.prepare_write(batch, Clock::now());
-        const write_buffers buffers(batch);
+        operation some(owner_, [this](auto done) {
+          gather batch;
+          protocol_.prepare_write(batch, Clock::now());
+          stream_.async_write_some(write_buffers(batch), std::move(done));
+        });
         writing_ = true;
-        const std::size_t n = co_await stream_.async_write_some(
-            buffers, asio::redirect_error(asio::use_awaitable, ec));
+        co_await some;
         writing_ = false;
         if (stopped_) break;
-        protocol_.commit_write(n, Clock::now());
-        if (ec) stop(ec);
+        protocol_.commit_write(some.bytes(), Clock::now());
+        if (some.failed()) stop(some.failed());
         written();
       }
     }
   }
 
-  asio::awaitable<void> watchdog() {
-    std::error_code ec;  // the timer's: it fired, or was moved; the state says which
-    while (!stopped_) {
-      armed_ = due();
-      timer_.expires_at(armed_);
-      co_await timer_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
-      if (stopped_ || Clock::now() < due()) continue;
-      now_ = Clock::now();
-      if (now_ >= linger_until_)
-        stop(errc::disconnected);
-      else if (const auto bad = protocol_.tick(now_))
-        stop(bad);
-      else
-        flush();
+  // --- the watchdog ----------------------------------------------------------------------------
+
+  void ring() override {
+    try {
+      if (Clock::now() >= due()) look();
+    } catch (...) {
+      loop_failed();
     }
+    rearm();
   }
 
-  /// What a loop throws ends the connection, not the process.
-  asio::awaitable<void> guard(asio::awaitable<void> loop) {
-    try {
-      co_await std::move(loop);
-    } catch (const std::system_error& e) {
-      stop(e.code());
-    } catch (const std::bad_alloc&) {
-      stop(std::make_error_code(std::errc::not_enough_memory));
-    } catch (...) {  // the program's own, from `on_event`: it leaves through the executor
-      stop(errc::aborted);
-      asio::post(owner_.executor(), [e = std::current_exception()] { std::rethrow_exception(e); });
-    }
+  void look() {
+    now_ = Clock::now();
+    if (now_ >= linger_until_) return stop(errc::disconnected);
+    if (const auto bad = protocol_.tick(now_)) return stop(bad);
+    flush();
   }
 
   // --- reading ---------------------------------------------------------------------------------
@@ -250,7 +278,7 @@ class connection {
       if (ec) hear_out(ec);
     }
     writing_ = blocked && !stopped_;
-    if (writing_) output_.notify();  // the send loop waits until the stream takes more
+    if (writing_) output_.open();  // the send loop waits until the stream takes more
   }
 
   /// The peer takes no more; it may have said why before.
@@ -281,11 +309,12 @@ class connection {
   Owner& owner_;
   Protocol& protocol_;
   Stream stream_;
-  asio::basic_waitable_timer<Clock> timer_;
-  wakeup output_;  ///< the send loop waits here
+  gate output_;  ///< the send loop waits here
+  gate room_;    ///< the receive loop, where reading can stop
+  loop<connection> receiving_, sending_;
+  int running_ = 2;
 
   time_point now_;
-  time_point armed_ = time_point::max();
   time_point linger_until_ = time_point::max();
   std::error_code reason_;
   std::error_code failed_;  ///< a write has, with this

@@ -94,7 +94,7 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
     const auto delay = pause(why, begun);
     const auto what = carried_ ? event::kind::lost : event::kind::failed;
     carrier_->tell({.what = what, .reason = why, .delay = delay});
-    (void)co_await carrier_->unattended(delay);
+    (void)co_await carrier_->unattended(carrier_->epoch(), delay);
   }
 
   /// One connection, from the first try to its end; why it ended.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -29,13 +30,18 @@ namespace parley::detail {
 ///
 /// Shared with the coroutines that carry the conversations. Used on one executor.
 template <typename Stream, typename Protocol, typename Clock>
-class reception : public std::enable_shared_from_this<reception<Stream, Protocol, Clock>> {
+class reception final : public host<carrier<Stream, Protocol, Clock>>,
+                        public std::enable_shared_from_this<reception<Stream, Protocol, Clock>> {
  public:
   using peer_type = basic_peer<Stream, Protocol, Clock>;
   using carrier_type = typename peer_type::carrier_type;
 
   reception(const asio::any_io_executor& e, std::shared_ptr<const options> o)
-      : executor_(e), settings_(std::move(o)), sessions_(settings_->resume_for), changed_(e) {}
+      : executor_(e),
+        settings_(std::move(o)),
+        commons_(std::make_shared<commons<Clock>>(e)),
+        sessions_(settings_->resume_for),
+        changed_(e) {}
 
   [[nodiscard]] bool is_open() const noexcept { return open_; }
   /// Whether there is no room for one more conversation.
@@ -80,7 +86,7 @@ class reception : public std::enable_shared_from_this<reception<Stream, Protocol
     if (const auto over = sessions_.over(h.session, Clock::now())) return over;
     if (!known && h.welcomed != 0) return refusal{.reason = refuse_reason::unknown_session};
     if (!known && is_full()) return refusal{.reason = refuse_reason::busy};
-    if (!known) c = std::make_shared<carrier_type>(executor_, settings_, h.session);
+    if (!known) c = std::make_shared<carrier_type>(commons_, settings_, h.session);
     if (c->ended()) return refusal{refuse_reason::ended, c->protocol().released(), {}};
     if (const auto bad = c->protocol().accept(h, Clock::now()))
       return refusal{*bad, c->protocol().released(), {}};
@@ -91,7 +97,7 @@ class reception : public std::enable_shared_from_this<reception<Stream, Protocol
 
   /// Begins a conversation with a caller of whom no greeting is expected.
   void admit(Stream s) {
-    auto c = std::make_shared<carrier_type>(executor_, settings_);
+    auto c = std::make_shared<carrier_type>(commons_, settings_);
     c->protocol().accept(Clock::now());
     attach(std::move(c), std::move(s), false);
   }
@@ -106,30 +112,38 @@ class reception : public std::enable_shared_from_this<reception<Stream, Protocol
   void attach(std::shared_ptr<carrier_type> c, Stream s, bool known) {
     c->next_attempt();
     c->attach(std::move(s));
-    spawn(executor_, carry(this->shared_from_this(), c));
+    asio::post(executor_, [self = this->shared_from_this(), c] { c->run_for(self); });
     if (known) return;
     ++peers_;
     ready_.emplace_back(std::move(c));
     changed_.notify();
   }
 
-  /// Sees one connection to its end, and its conversation through the time until the next.
-  static asio::awaitable<void> carry(std::shared_ptr<reception> self,
-                                     std::shared_ptr<carrier_type> c) {
-    auto why = co_await c->run();
-    if (!self->is_over(*c, why)) {
-      const auto patience = self->patience_for(*c);
-      c->tell({.what = event::kind::lost, .reason = why, .delay = patience});
-      const auto until = Clock::now() + patience;
-      while (self->open_ && !c->ended() && Clock::now() < until) {
-        const bool back = co_await c->unattended(until - Clock::now());
-        if (back) co_return;
-      }
-      if (self->open_) why = errc::not_back;
+  /// Sees a conversation to its end, or through the time until its next connection.
+  void connection_over(std::shared_ptr<carrier_type> c, std::error_code why) override {
+    if (is_over(*c, why)) return bury(*c, why);
+    const auto patience = patience_for(*c);
+    c->tell({.what = event::kind::lost, .reason = why, .delay = patience});
+    const auto epoch = c->epoch();  // now: the next connection may be there before the coroutine
+    spawn(executor_, await_return(this->shared_from_this(), std::move(c), epoch, why, patience));
+  }
+
+  static asio::awaitable<void> await_return(std::shared_ptr<reception> self,
+                                            std::shared_ptr<carrier_type> c, std::uint32_t epoch,
+                                            std::error_code why,
+                                            std::chrono::steady_clock::duration patience) {
+    const auto until = Clock::now() + patience;
+    while (self->open_ && !c->ended() && Clock::now() < until) {
+      const bool back = co_await c->unattended(epoch, until - Clock::now());
+      if (back) co_return;
     }
-    c->end(c->protocol().settled() ? std::error_code{} : why);
-    if constexpr (resumable) self->sessions_.bury(*c, Clock::now());
-    --self->peers_;
+    self->bury(*c, self->open_ ? make_error_code(errc::not_back) : why);
+  }
+
+  void bury(carrier_type& c, std::error_code why) {
+    c.end(c.protocol().settled() ? std::error_code{} : why);
+    if constexpr (resumable) sessions_.bury(c, Clock::now());
+    --peers_;
   }
 
   /// Whether no further connection can carry on a conversation whose last one ended with `why`.
@@ -147,6 +161,7 @@ class reception : public std::enable_shared_from_this<reception<Stream, Protocol
 
   asio::any_io_executor executor_;
   std::shared_ptr<const options> settings_;
+  std::shared_ptr<commons<Clock>> commons_;
   std::conditional_t<resumable, sessions<carrier_type>, nothing> sessions_;
   std::deque<peer_type> ready_;
   wakeup changed_;

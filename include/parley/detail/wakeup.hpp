@@ -94,18 +94,17 @@ class wakeup : private ring_link {
     // Posted: a signal must not resume in line the very coroutine that it belongs to.
     void cancel() {
       if (!resume) return;
+      const auto executor = asio::get_associated_executor(*resume);
       auto aborted = [h = take()]() mutable {
         std::move(h)(std::error_code(asio::error::operation_aborted));
       };
-      asio::post(owner.executor_, std::move(aborted));
+      asio::post(executor, std::move(aborted));
     }
   };
 
  public:
-  explicit wakeup(asio::any_io_executor e)
-      : executor_(std::move(e)),
-        service_(
-            asio::use_service<wakeup_service>(asio::query(executor_, asio::execution::context))) {
+  explicit wakeup(const asio::any_io_executor& e)
+      : service_(asio::use_service<wakeup_service>(asio::query(e, asio::execution::context))) {
     service_.add(*this);
   }
   wakeup(const wakeup&) = delete;
@@ -128,16 +127,16 @@ class wakeup : private ring_link {
   /// Resumes in line every coroutine that waits now. The object may be gone when this returns.
   void notify() {
     if (waiting_.alone()) return;
-    const auto executor = executor_;
     ring_link now;
     now.adopt(waiting_);
-    while (!now.alone()) resume(static_cast<waiter&>(*now.next).take(), executor);
+    while (!now.alone()) resume(static_cast<waiter&>(*now.next).take());
   }
 
  private:
   // What a resumed program throws is its own affair: it leaves through the executor, as it would
   // without us, and does not unwind the loop that woke it.
-  static void resume(handler h, const asio::any_io_executor& executor) {
+  static void resume(handler h) {
+    const auto executor = asio::get_associated_executor(h);
     try {
       std::move(h)(std::error_code{});
     } catch (...) {
@@ -149,7 +148,6 @@ class wakeup : private ring_link {
     while (!waiting_.alone()) (void)static_cast<waiter&>(*waiting_.next).take();
   }
 
-  asio::any_io_executor executor_;
   wakeup_service& service_;
   ring_link waiting_;
 };
