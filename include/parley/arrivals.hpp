@@ -31,7 +31,8 @@ class arrivals {
   /// An ack that no write has taken along goes out alone after this.
   static constexpr std::chrono::milliseconds ack_delay{5};
 
-  /// `window` is how many bytes of frames the program may leave unreleased; `spare` must outlive it.
+  /// `window` is how many bytes of frames the program may leave unreleased; `spare` must outlive
+  /// it.
   explicit arrivals(std::size_t window, spares* spare = nullptr) noexcept
       : inbox_(spare), window_(window) {}
 
@@ -45,6 +46,23 @@ class arrivals {
 
   /// `n` bytes, perhaps none, have been read there.
   void commit(std::size_t n) noexcept { inbox_.commit(n); }
+
+  /// Takes in the whole messages at the front of what has begun, as far as they are what should
+  /// come next; `next_frame` looks at what is left. Most bytes of a busy stream need no more.
+  void run_of_messages(std::size_t max_message) noexcept {
+    const auto begun = inbox_.begun();
+    std::size_t taken = 0;
+    while (begun.size() - taken >= message_overhead) {
+      const auto head = frame::read_header(begun.substr(taken));
+      if (head.size() > begun.size() - taken || !fits(head.size())) break;
+      if (!head.is_message() || frame::check(head, max_message)) break;
+      if (frame::get<8>(begun.data() + taken + frame::header_size) != next_ || final_) break;
+      taken += head.size();
+      accepted_bytes_ += head.size();
+      ++next_;
+    }
+    if (taken != 0) inbox_.accept(taken);
+  }
 
   /// The head of the frame that has begun, once the frame is whole. None: it is not yet, or it can
   /// not be, for which `bad` says why, before any memory is taken for it. `greeted`: the frame is
@@ -69,16 +87,15 @@ class arrivals {
   [[nodiscard]] std::error_code check(const frame::header& h) const noexcept {
     const auto sequence = frame::get<8>(inbox_.begun().data() + frame::header_size);
     if (const auto ec = expect(sequence)) return ec;
-    return sequence == next_ && unreleased_ + h.size() > window_
-               ? make_error_code(errc::window_exceeded)
-               : std::error_code{};
+    return sequence == next_ && !fits(h.size()) ? make_error_code(errc::window_exceeded)
+                                                : std::error_code{};
   }
 
   /// The message at the front of `bytes().begun()` is whole; it was checked. A repeat is dropped.
   void message(const frame::header& h) noexcept {
     const auto sequence = frame::get<8>(inbox_.begun().data() + frame::header_size);
     if (sequence < next_) return inbox_.drop(h.size());
-    unreleased_ += h.size();
+    accepted_bytes_ += h.size();
     ++next_;
     inbox_.accept(h.size());
   }
@@ -103,27 +120,25 @@ class arrivals {
   // --- to the program --------------------------------------------------------------------------
 
   /// Releases what was taken last; then the next message, if it is there.
-  [[nodiscard]] std::optional<parley::message> take(time_point now, tally& s) {
-    if (inbox_.holding()) {
-      inbox_.release();
-      unreleased_ -= held_size_;
-      release_one(held_size_, now);
-    }
-    const auto whole = inbox_.whole();
+  [[nodiscard]] std::optional<parley::message> take(time_point now) noexcept {
+    if (held_size_ != 0) release(now);
+    const auto whole = inbox_.next();
     if (whole.empty()) {
-      if (final_ && released_ == *final_) {
-        release_one(0, now);
-        ack_urgent_ = true;  // the peer waits for nothing else
-      }
+      held_size_ = 0;
+      if (final_ && released_ == *final_) release_goodbye(now);
       return std::nullopt;
     }
     const auto head = frame::read_header(whole);
-    inbox_.take(head.size());
     held_size_ = head.size();
-    const std::size_t size = head.size() - message_overhead;
-    ++s.messages_received;
-    s.bytes_received += size;
-    return parley::message{whole.substr(message_overhead, size), head.tag(), released_};
+    inbox_.take(held_size_);
+    return parley::message{
+        {whole.data() + message_overhead, held_size_ - message_overhead}, head.tag(), released_};
+  }
+
+  /// What was handed to the program.
+  void count(stats& s) const noexcept {
+    s.messages_received = released_ + (held_size_ != 0 ? 1 : 0) - (over() ? 1 : 0);
+    s.bytes_received = released_bytes_ + held_size_ - message_overhead * s.messages_received;
   }
 
   [[nodiscard]] bool readable() const noexcept { return !inbox_.whole().empty(); }
@@ -154,7 +169,7 @@ class arrivals {
   /// An ack has been encoded.
   void ack_given() noexcept {
     ack_owed_ = ack_urgent_ = false;
-    ack_bytes_ = 0;
+    acked_bytes_ = released_bytes_;
   }
 
  private:
@@ -165,12 +180,27 @@ class arrivals {
     return {};
   }
 
-  void release_one(std::size_t size, time_point now) noexcept {
+  /// Whether a frame of `size` bytes is within the window.
+  [[nodiscard]] bool fits(std::size_t size) const noexcept {
+    return accepted_bytes_ - released_bytes_ + size <= window_;
+  }
+
+  void release(time_point now) noexcept {
     ++released_;
-    if (!ack_owed_) ack_due_ = now + ack_delay;
+    released_bytes_ += held_size_;
+    if (!ack_owed_) owe_ack(now);
+    if (released_bytes_ - acked_bytes_ >= window_ / 4) ack_urgent_ = true;
+  }
+
+  void release_goodbye(time_point now) noexcept {
+    ++released_;
+    owe_ack(now);
+    ack_urgent_ = true;  // the peer waits for nothing else
+  }
+
+  void owe_ack(time_point now) noexcept {
     ack_owed_ = true;
-    ack_bytes_ += size;
-    ack_urgent_ |= ack_bytes_ >= window_ / 4;
+    ack_due_ = now + ack_delay;
   }
 
   inbox inbox_;
@@ -178,10 +208,11 @@ class arrivals {
   std::uint64_t next_ = 0;
   std::uint64_t released_ = 0;
   std::optional<std::uint64_t> final_;
-  std::size_t unreleased_ = 0;  ///< bytes of message frames accepted and not released
-  std::size_t begun_size_ = 0;  ///< of the frame that has begun to arrive; 0: not known
-  std::size_t held_size_ = 0;   ///< of the frame that the program looks at
-  std::size_t ack_bytes_ = 0;   ///< released since the last ack
+  std::uint64_t accepted_bytes_ = 0;  ///< of message frames, since the session began
+  std::uint64_t released_bytes_ = 0;  ///< of these
+  std::uint64_t acked_bytes_ = 0;     ///< of these
+  std::size_t begun_size_ = 0;        ///< of the frame that has begun to arrive; 0: not known
+  std::size_t held_size_ = 0;         ///< of the frame that the program looks at; 0: none
   bool ack_owed_ = false, ack_urgent_ = false;
   time_point ack_due_{};
 };

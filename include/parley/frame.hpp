@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include <parley/big_endian.hpp>
 #include <parley/error.hpp>
 #include <parley/message.hpp>
 #include <parley/options.hpp>
@@ -50,19 +51,6 @@ using session_id = std::array<unsigned char, 16>;
 
 // --- numbers ---------------------------------------------------------------------------------
 
-template <std::size_t Bytes>
-constexpr void put(char* to, std::uint64_t value) noexcept {
-  for (std::size_t i = 0; i < Bytes; ++i)
-    to[i] = static_cast<char>(static_cast<unsigned char>(value >> (8 * (Bytes - 1 - i))));
-}
-
-template <std::size_t Bytes>
-[[nodiscard]] constexpr std::uint64_t get(const char* from) noexcept {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < Bytes; ++i) value = value << 8 | static_cast<unsigned char>(from[i]);
-  return value;
-}
-
 // --- frames ----------------------------------------------------------------------------------
 
 struct header {
@@ -83,8 +71,8 @@ struct header {
 
 /// The header in front of `bytes`, which are at least `header_size` long.
 [[nodiscard]] constexpr header read_header(std::string_view bytes) noexcept {
-  return {static_cast<std::size_t>(get<3>(bytes.data())),
-          static_cast<std::uint8_t>(static_cast<unsigned char>(bytes[3]))};
+  const auto both = get<4>(bytes.data());
+  return {static_cast<std::size_t>(both >> 8), static_cast<std::uint8_t>(both)};
 }
 
 /// Why a frame with this header cannot come in a conversation, before any memory is taken for it.
@@ -117,8 +105,7 @@ struct header {
 }
 
 constexpr void put_header(char* to, std::size_t length, std::uint8_t type) noexcept {
-  put<3>(to, length);
-  to[3] = static_cast<char>(type);
+  put<4>(to, length << 8 | type);
 }
 
 /// Writes a message frame to `to`, which has room for `message_overhead + body.size()` bytes.

@@ -112,9 +112,7 @@ class handshake {
   [[nodiscard]] const frame::session_id& id() const noexcept { return id_; }
   [[nodiscard]] std::uint32_t attempt() const noexcept { return attempt_; }
   [[nodiscard]] std::string_view peer_name() const noexcept { return text_of(peer_name_); }
-  [[nodiscard]] std::string_view refusal() const noexcept {
-    return text_of(refusal_);
-  }
+  [[nodiscard]] std::string_view refusal() const noexcept { return text_of(refusal_); }
 
   /// Bytes that the peer takes unreleased; 0 before it has said so.
   [[nodiscard]] std::uint32_t peer_window() const noexcept { return peer_window_; }

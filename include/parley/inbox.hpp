@@ -57,7 +57,7 @@ class inbox {
     return log_.empty() ? std::string_view{} : log_.back().view(begun_, log_.back().end);
   }
 
-  /// The first `n` begun bytes are a whole item.
+  /// The first `n` begun bytes are whole items.
   void accept(std::size_t n) noexcept {
     chunk& c = log_.back();
     if (taken_ == whole_ && !log_.front().next) taken_ = whole_ = begun_;  // nothing stands before
@@ -79,19 +79,26 @@ class inbox {
     return front.next ? front.next->view(0, whole_end(*front.next)) : std::string_view{};
   }
 
-  /// The first `n` whole bytes are held now; what was held before must have been released.
-  void take(std::size_t n) noexcept {
-    assert(!held_ && n <= whole().size());
-    if (taken_ == whole_end(log_.front())) pop();
-    taken_ += n;
-    held_ = true;
+  /// Releases what is held; then the whole items that stand next, as far as they stand in one
+  /// chunk; empty if there is none.
+  [[nodiscard]] std::string_view next() noexcept {
+    held_ = false;
+    while (!log_.empty()) {
+      const chunk& front = log_.front();
+      const std::size_t end = whole_end(front);
+      if (taken_ != end) return front.view(taken_, end);
+      if (!front.next) break;
+      pop();
+    }
+    trim();
+    return {};
   }
 
-  /// What was held is no longer looked at.
-  void release() noexcept {
-    held_ = false;
-    if (!log_.empty() && log_.front().next && taken_ == whole_end(log_.front())) pop();
-    trim();
+  /// The first `n` bytes of `next()` are held now.
+  void take(std::size_t n) noexcept {
+    assert(!held_ && n <= whole().size());
+    taken_ += n;
+    held_ = true;
   }
 
   [[nodiscard]] bool holding() const noexcept { return held_; }

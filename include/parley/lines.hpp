@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include <parley/chunks.hpp>
 #include <parley/error.hpp>
@@ -74,12 +75,8 @@ class lines {
   }
 
   [[nodiscard]] std::optional<message> take(time_point) {
-    if (inbox_.holding()) {
-      inbox_.release();
-      unreleased_ -= held_size_;
-      held_size_ = 0;
-    }
-    const auto whole = inbox_.whole();
+    unreleased_ -= std::exchange(held_size_, 0);
+    const auto whole = inbox_.next();
     if (whole.empty()) return std::nullopt;
     const std::size_t end = whole.find('\n');
     inbox_.take(end + 1);
@@ -154,6 +151,7 @@ class lines {
 
   [[nodiscard]] bool wants_write() const noexcept { return held_ != 0; }
   [[nodiscard]] static bool urgent() noexcept { return false; }
+  [[nodiscard]] static bool owes_ack() noexcept { return false; }
   [[nodiscard]] bool batch_is_full() const noexcept { return held_ >= chunk_size; }
 
   void prepare_write(gather& out, time_point) noexcept {

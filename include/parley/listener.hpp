@@ -2,8 +2,11 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -13,8 +16,10 @@
 #include <parley/detail/doors.hpp>
 #include <parley/detail/greet.hpp>
 #include <parley/detail/reception.hpp>
+#include <parley/detail/rehome.hpp>
 #include <parley/detail/spawn.hpp>
 #include <parley/endpoint.hpp>
+#include <parley/frame.hpp>
 #include <parley/lines.hpp>
 #include <parley/options.hpp>
 #include <parley/peer.hpp>
@@ -63,6 +68,11 @@ class basic_listener {
   /// Where this listens, in the order of the calls.
   [[nodiscard]] std::vector<endpoint> endpoints() const { return state_->doors.endpoints(); }
 
+  /// Shares this listener's callers with `other`, which may live on another thread: each goes to
+  /// one of them all by his session's id, and so comes back to the one that knows him. Limits are
+  /// each listener's own. Call this before `listen`; `other` must stay open as long as this.
+  void share_with(const basic_listener& other) { state_->others.push_back(other.state_); }
+
   /// Completes with the next peer whose greeting was good. Throws `operation_aborted` once the
   /// listener is closed.
   asio::awaitable<peer_type> accept() { return state_->reception->accept(); }
@@ -96,6 +106,8 @@ class basic_listener {
     detail::doors doors;
     detail::callers callers;
     std::shared_ptr<reception_type> reception;
+    std::vector<std::weak_ptr<state>> others;  ///< with whom callers are shared; nobody's owner
+    std::size_t next = 0;                      ///< number of the next caller who has no session
 
     [[nodiscard]] bool open() const noexcept { return reception->is_open(); }
     void turned_away(std::error_code why, const std::string& who) const {
@@ -104,6 +116,15 @@ class basic_listener {
     }
   };
   using shared = std::shared_ptr<state>;
+
+  /// Where a caller of this number belongs, each time; none: here.
+  static shared home(const state& self, std::size_t number) {
+    const std::size_t i = number % (self.others.size() + 1);
+    return i == 0 ? nullptr : self.others[i - 1].lock();
+  }
+  static std::size_t number_of(const frame::session_id& id) {
+    return std::hash<std::string_view>()({reinterpret_cast<const char*>(id.data()), id.size()});
+  }
 
   // --- callers ---------------------------------------------------------------------------------
 
@@ -134,16 +155,49 @@ class basic_listener {
   static asio::awaitable<void> greet(shared self, any_socket s) {
     detail::caller who(self->callers, std::move(s));
     if constexpr (Protocol::resumable) {
-      detail::greeted said;
-      co_await detail::read_hello(who, said);
-      if (self->open()) co_await answer(self, who, said);
-    } else if (self->reception->is_full()) {
-      self->turned_away(errc::refused_busy, who.who);
-      const std::string busy = "parley: busy with another conversation\n";
-      co_await detail::say_last(who, busy);
+      auto said = std::make_unique<detail::greeted>();
+      co_await detail::read_hello(who, *said);
+      if (!self->open()) co_return;
+      const auto other = said->failed ? nullptr : home(*self, number_of(said->hello.session));
+      if (other)
+        hand_over(who, other, std::move(said));
+      else
+        co_await answer(self, who, *said);
     } else {
-      self->reception->admit(std::move(who.socket));
+      const auto other = home(*self, self->next++);
+      if (other)
+        hand_over(who, other, nullptr);
+      else
+        co_await admit(self, who);
     }
+  }
+
+  /// The caller goes on at another listener, on that one's executor.
+  static void hand_over(detail::caller& who, const shared& other,
+                        std::unique_ptr<detail::greeted> said) {
+    auto s = detail::rehome(who.socket, other->executor);
+    if (s) detail::spawn(other->executor, take_over(other, std::move(*s), std::move(said)));
+  }
+
+  static asio::awaitable<void> take_over(shared self, any_socket s,
+                                         std::unique_ptr<detail::greeted> said) {
+    if (!self->open()) co_return;
+    detail::caller who(self->callers, std::move(s));
+    if constexpr (Protocol::resumable)
+      co_await answer(self, who, *said);
+    else
+      co_await admit(self, who);
+  }
+
+  /// Begins a conversation with a caller of whom no greeting is expected.
+  static asio::awaitable<void> admit(const shared& self, detail::caller& who) {
+    if (!self->reception->is_full()) {
+      self->reception->admit(std::move(who.socket));
+      co_return;
+    }
+    self->turned_away(errc::refused_busy, who.who);
+    const std::string busy = "parley: busy with another conversation\n";
+    co_await detail::say_last(who, busy);
   }
 
   static asio::awaitable<void> answer(const shared& self, detail::caller& who,

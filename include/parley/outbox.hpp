@@ -68,7 +68,8 @@ class outbox {
     if (log_.empty() || log_.back().room() >= size) return true;
     // The ends of chunks that a frame did not fit into count as well, or memory could be twice
     // that.
-    return log_.allocated() + std::max(size, chunk_size) <= std::max(limit_, chunk_size) + chunk_size;
+    return log_.allocated() + std::max(size, chunk_size) <=
+           std::max(limit_, chunk_size) + chunk_size;
   }
 
   /// Queues the next frame and returns the `size` bytes to write it to.

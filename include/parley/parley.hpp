@@ -10,6 +10,7 @@
 #include <parley/options.hpp>
 #include <parley/peer.hpp>
 #include <parley/printable.hpp>
+#include <parley/run_spinning.hpp>
 #include <parley/session.hpp>
 #include <parley/utf8.hpp>
 #include <parley/version.hpp>

@@ -67,6 +67,8 @@ class basic_peer {
   /// until then. Errors: `message_too_large`, `closed`, `bad_tag`, `not_utf8`, `embedded_newline`,
   /// or the reason for which the conversation has ended. Cancelled, nothing was queued.
   asio::awaitable<receipt> send(std::string_view body, tag_type tag = 0) {
+    // Nearly always; an error code alone costs a call into the standard library.
+    if (try_send(body, tag) == admission::queued) co_return last_receipt();
     std::error_code ec;
     receipt r;
     while (!queue(body, tag, r, ec)) co_await carrier_->changed().wait();
@@ -113,8 +115,9 @@ class basic_peer {
   /// valid until the next call, which also releases it and so acknowledges it. One call at a time.
   /// Errors: the reason for which the conversation ended; what arrived before is handed out first.
   asio::awaitable<std::optional<message>> receive() {
+    auto m = try_receive();
+    if (m) co_return m;  // as often as the program is slower than its peer
     std::error_code ec;
-    std::optional<message> m;
     while (!next(m, ec)) co_await carrier_->arrived().wait();
     if (ec) throw std::system_error(ec);
     co_return m;

@@ -45,7 +45,10 @@ class session {
 
   /// `spare`, if any, must outlive it.
   session(const options& o, const frame::session_id& id, spares* spare = nullptr)
-      : handshake_(o, id), spares_(spare), departures_(o.outbox, spare), arrivals_(o.window, spare) {}
+      : handshake_(o, id),
+        spares_(spare),
+        departures_(o.outbox, spare),
+        arrivals_(o.window, spare) {}
 
   // --- a connection begins, and ends -----------------------------------------------------------
 
@@ -93,7 +96,7 @@ class session {
   [[nodiscard]] static errc unfit(std::string_view) noexcept { return errc::bad_tag; }
 
   /// Releases the message taken last; then the next one, if it has arrived.
-  [[nodiscard]] std::optional<message> take(time_point now) { return arrivals_.take(now, tally_); }
+  [[nodiscard]] std::optional<message> take(time_point now) { return arrivals_.take(now); }
 
   /// Whether `take` would find a message.
   [[nodiscard]] bool readable() const noexcept { return arrivals_.readable(); }
@@ -110,6 +113,7 @@ class session {
   [[nodiscard]] stats statistics() const noexcept {
     stats s{tally_};
     departures_.count(s);
+    arrivals_.count(s);
     s.memory = log().allocated() + arrivals_.bytes().allocated();
     return s;
   }
@@ -135,11 +139,15 @@ class session {
     arrivals_.commit(n);
     if (n != 0) heartbeat_.heard(now);
     std::error_code bad;
-    while (const auto head = arrivals_.next_frame(connected(), handshake_.max_incoming(), bad)) {
+    while (!bad) {
+      const auto longest = handshake_.max_incoming();
+      if (connected()) arrivals_.run_of_messages(longest);
+      const auto head = arrivals_.next_frame(connected(), longest, bad);
+      if (!head) break;
       if (head->is_message())
         arrivals_.message(*head);
-      else if (bad = handle(*head, now); bad)
-        break;
+      else
+        bad = handle(*head, now);
     }
     if (std::exchange(quiet_, false) && !bad) trim();
     arrivals_.bytes().trim();
@@ -164,6 +172,8 @@ class session {
                            log().writable(handshake_.peer_window()));
   }
 
+  /// Whether an ack is owed, urgent or not.
+  [[nodiscard]] bool owes_ack() const noexcept { return arrivals_.owes_ack(); }
   /// Whether what is owed cannot wait until the program has no more to take.
   [[nodiscard]] bool urgent() const noexcept { return arrivals_.ack_urgent(); }
   /// Whether as much is queued as one write takes, so that there is no use in waiting for more.

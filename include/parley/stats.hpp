@@ -8,8 +8,6 @@ namespace parley {
 
 /// What a conversation counts as it goes.
 struct tally {
-  std::uint64_t messages_received = 0;  ///< handed to this side's program
-  std::uint64_t bytes_received = 0;     ///< of those messages' bodies
   std::uint64_t sent_again = 0;   ///< messages given to one more connection, each time counted
   std::uint32_t connections = 0;  ///< 1 after the first; each more is a reconnect
 
@@ -27,8 +25,10 @@ struct tally {
 
 /// What a conversation has come to so far.
 struct stats : tally {
-  std::uint64_t messages_sent = 0;   ///< queued by this side's program
-  std::uint64_t bytes_sent = 0;      ///< of those messages' bodies
+  std::uint64_t messages_sent = 0;      ///< queued by this side's program
+  std::uint64_t bytes_sent = 0;         ///< of those messages' bodies
+  std::uint64_t messages_received = 0;  ///< handed to this side's program
+  std::uint64_t bytes_received = 0;     ///< of those messages' bodies
   std::uint64_t unacknowledged = 0;  ///< of these: the peer's program is not known to be done with
   std::uint64_t unsent = 0;          ///< of these: no byte was ever given to a connection
   std::size_t memory = 0;            ///< bytes held in the outbox and the inbox

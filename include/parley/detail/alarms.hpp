@@ -111,7 +111,8 @@ class alarms : public std::enable_shared_from_this<alarms<Clock>> {
 
   // --- the timer -------------------------------------------------------------------------------
 
-  /// Makes the timer fire in time for the next alarm. One that was moved back finds it firing early.
+  /// Makes the timer fire in time for the next alarm. One that was moved back finds it firing
+  /// early.
   void watch() {
     if (heap_.empty() || heap_.front()->at_ >= watched_) return;
     watched_ = heap_.front()->at_;

@@ -104,7 +104,8 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   /// it might still have brought.
   asio::awaitable<void> fence() {
     const auto self = this->shared_from_this();
-    const auto epoch = epoch_;  // of several who fence, one has the next connection: it is not meant
+    const auto epoch =
+        epoch_;  // of several who fence, one has the next connection: it is not meant
     if (connection_) connection_->stop(errc::superseded);
     while (connection_ && epoch_ == epoch) co_await changed_.wait();
   }
@@ -164,9 +165,12 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   /// else, so what it has queued is written.
   [[nodiscard]] std::optional<message> take() {
     if (!connection_) return protocol_.take(Clock::now());
+    const bool owed = protocol_.owes_ack();
     const auto m = protocol_.take(connection_->now());
-    if (!m || protocol_.urgent()) flush();
-    if (connection_) connection_->rearm();
+    if (!m || protocol_.urgent())
+      flush();
+    else if (!owed && protocol_.owes_ack())
+      connection_->rearm();
     if constexpr (Protocol::reading_can_stop)
       if (connection_) connection_->make_room();
     return m;

@@ -33,10 +33,7 @@ class connection final : private alarm<Clock> {
   using time_point = typename Protocol::time_point;
 
   connection(Owner& o, Stream s)
-      : owner_(o),
-        protocol_(o.protocol()),
-        stream_(std::move(s)),
-        now_(Clock::now()) {
+      : owner_(o), protocol_(o.protocol()), stream_(std::move(s)), now_(Clock::now()) {
     prepare_stream(stream_);
   }
   connection(const connection&) = delete;
@@ -126,7 +123,8 @@ class connection final : private alarm<Clock> {
   void loop_done() {
     if (--running_ != 0) return;
     // Posted: the frame of the loop that is done last goes with this object.
-    asio::post(owner_.executor(), [owner = owner_.shared_from_this()] { owner->connection_over(); });
+    asio::post(owner_.executor(),
+               [owner = owner_.shared_from_this()] { owner->connection_over(); });
   }
 
  private:
@@ -175,9 +173,8 @@ class connection final : private alarm<Clock> {
           co_await output_;
           continue;
         }
-        operation writable(owner_, [this](auto done) {
-          stream_.async_wait(Stream::wait_write, std::move(done));
-        });
+        operation writable(
+            owner_, [this](auto done) { stream_.async_wait(Stream::wait_write, std::move(done)); });
         co_await writable;
         writing_ = false;
         if (writable.failed()) stop(writable.failed());

@@ -108,8 +108,8 @@ class operation_memory {
   bool used_ = false;
 };
 
-/// An operation of Asio's that a loop waits for, on the executor of the conversation. `Conversation`
-/// is kept alive for as long as that takes.
+/// An operation of Asio's that a loop waits for, on the executor of the conversation.
+/// `Conversation` is kept alive for as long as that takes.
 ///
 ///   operation readable(conversation, [&](auto done) { socket.async_wait(…, std::move(done)); });
 ///   co_await readable;
