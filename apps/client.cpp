@@ -104,7 +104,7 @@ exit_status client_program(int argc, char** argv) {
   s.server = chat::parse_address(host, s.port);
   if (port->count() != 0 && s.server.port != s.port)
     throw chat::usage_error("--port contradicts '" + parley::printable(host) + "'");
-  return chat::run(client(s));
+  return chat::run(client(s), s.spin());
 }
 
 }  // namespace

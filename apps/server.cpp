@@ -81,7 +81,7 @@ exit_status server_program(int argc, char** argv) {
       ->type_name("N");
   app.add_flag("--once", s.once, "end after the first conversation, with its exit status");
   chat::declare(app, s);
-  return chat::parse(app, s, argc, argv) ? chat::run(server(s)) : exit_status::delivered;
+  return chat::parse(app, s, argc, argv) ? chat::run(server(s), s.spin()) : exit_status::delivered;
 }
 
 }  // namespace

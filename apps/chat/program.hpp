@@ -13,6 +13,7 @@
 
 #include <parley/detail/asio.hpp>
 #include <parley/printable.hpp>
+#include <parley/run_spinning.hpp>
 
 #include "outcome.hpp"
 
@@ -26,18 +27,21 @@ inline void hold_standard_streams() {
 }
 
 /// Runs `work`, and what it has started, to the end; returns how it ended. What it throws, it
-/// throws.
-inline exit_status run(asio::awaitable<exit_status> work) {
+/// throws. Looks for the next event for as long as `spin` before it sleeps.
+inline exit_status run(asio::awaitable<exit_status> work, std::chrono::microseconds spin) {
   asio::io_context io(1);
   std::exception_ptr thrown;
   auto status = exit_status::internal;
-  bool done = false;
   asio::co_spawn(io, std::move(work), [&](std::exception_ptr e, exit_status s) {
     thrown = std::move(e);
     status = s;
-    done = true;
+    io.stop();
   });
-  while (!done && io.run_one() != 0) continue;
+  if (spin.count() == 0)
+    io.run();
+  else
+    parley::run_spinning(io, spin);
+  io.restart();
   // What is left are connections that close. A stranger in the middle of a greeting may take its
   // time over that, and nobody waits for it.
   io.run_for(std::chrono::milliseconds(200));

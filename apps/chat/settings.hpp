@@ -27,7 +27,13 @@ struct settings {
   double resume_seconds = 600;
   bool plain = false;
   bool json = false;
+  bool low_latency = false;
 
+  /// How long to look for the next event before sleeping.
+  [[nodiscard]] std::chrono::microseconds spin() const {
+    // Between two cores 5 µs gained nothing, and 200 µs no more than 20.
+    return std::chrono::microseconds(low_latency ? 20 : 0);
+  }
   [[nodiscard]] std::optional<std::chrono::milliseconds> linger() const {
     if (linger_seconds < 0) return std::nullopt;
     return milliseconds_of(linger_seconds);
@@ -55,6 +61,8 @@ inline void declare(CLI::App& app, settings& s) {
   app.add_option("--resume-for", s.resume_seconds,
                  "how long to wait for a lost connection to come back (default: 600)")
       ->type_name("SECONDS");
+  app.add_flag("--low-latency", s.low_latency,
+               "answer sooner, at the price of more processor time");
   app.add_option("--color", s.color, "whether a terminal shows colors (default: auto)")
       ->type_name("WHEN")
       ->check(CLI::IsMember({"auto", "always", "never"}));

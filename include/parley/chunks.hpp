@@ -36,14 +36,14 @@ struct chunk {
 /// one that streams allocates none. Not safe for sharing between threads.
 class spares {
  public:
-  /// What one acknowledgement, a quarter of the usual window, gives back in one go.
-  static constexpr std::size_t most = 16;
+  /// As many as the usual window and outbox need, so that a stream at full speed allocates nothing.
+  static constexpr std::size_t most = 64;
 
   spares() = default;
   spares(const spares&) = delete;
   spares& operator=(const spares&) = delete;
   ~spares() {
-    while (first_) drop();
+    while (first_) (void)take();
   }
 
   /// None: there is no spare one.
@@ -63,8 +63,10 @@ class spares {
     ++count_;
   }
 
-  /// Gives one back to the system; called now and then when somebody has nothing to do.
-  void drop() noexcept { (void)take(); }
+  /// Gives half of them back to the system; called now and then when somebody has nothing to do.
+  void drop() noexcept {
+    for (std::size_t n = (count_ + 1) / 2; n != 0; --n) (void)take();
+  }
 
   [[nodiscard]] std::size_t count() const noexcept { return count_; }
 

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <charconv>
 #include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -26,14 +29,29 @@ struct tcp_connector {
   asio::awaitable<any_socket> operator()() const { return connect(*this); }
 
  private:
+  /// An address and a port in figures need no resolver, which has a thread of its own.
+  static std::optional<asio::ip::tcp::endpoint> numeric(const tcp_connector& to) {
+    std::error_code bad;
+    const auto address = asio::ip::make_address(to.host, bad);
+    std::uint16_t port = 0;
+    const char* const end = to.service.data() + to.service.size();
+    const auto [at, odd] = std::from_chars(to.service.data(), end, port);
+    if (bad || odd != std::errc() || at != end) return std::nullopt;
+    return asio::ip::tcp::endpoint(address, port);
+  }
+
   static asio::awaitable<any_socket> connect(tcp_connector to) {
     const auto executor = co_await asio::this_coro::executor;
-    asio::ip::tcp::resolver resolver(executor);
     std::error_code failed;
-    const auto found = co_await resolver.async_resolve(
-        to.host, to.service, asio::redirect_error(asio::use_awaitable, failed));
     std::vector<endpoint> all;
-    for (const auto& entry : found) all.emplace_back(entry.endpoint());
+    if (const auto known = numeric(to)) {
+      all.emplace_back(*known);
+    } else {
+      asio::ip::tcp::resolver resolver(executor);
+      const auto found = co_await resolver.async_resolve(
+          to.host, to.service, asio::redirect_error(asio::use_awaitable, failed));
+      for (const auto& entry : found) all.emplace_back(entry.endpoint());
+    }
     if (!all.empty()) {
       const auto race = std::make_shared<detail::race>(executor, std::move(all), to.timeout);
       auto s = co_await race->run(failed);

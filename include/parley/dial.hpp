@@ -1,9 +1,7 @@
 #pragma once
 
 #include <concepts>
-#include <cstring>
 #include <memory>
-#include <random>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -11,6 +9,7 @@
 #include <parley/connect.hpp>
 #include <parley/detail/asio.hpp>
 #include <parley/detail/dialer.hpp>
+#include <parley/detail/random.hpp>
 #include <parley/detail/spawn.hpp>
 #include <parley/frame.hpp>
 #include <parley/lines.hpp>
@@ -36,11 +35,7 @@ using stream_of = typename awaited<std::invoke_result_t<Connector&>>::type;
 /// 16 random bytes: nobody else's session can be met by chance.
 [[nodiscard]] inline frame::session_id make_session_id() {
   frame::session_id id;
-  std::random_device random;
-  for (std::size_t i = 0; i < id.size(); i += sizeof(unsigned)) {
-    const unsigned word = random();
-    std::memcpy(id.data() + i, &word, sizeof word);
-  }
+  fill_randomly(id.data(), id.size());
   return id;
 }
 

@@ -118,7 +118,8 @@ class basic_peer {
     auto m = try_receive();
     if (m) co_return m;  // as often as the program is slower than its peer
     std::error_code ec;
-    while (!next(m, ec)) co_await carrier_->arrived().wait();
+    detail::wakeup::waiter here(carrier_->arrived());
+    while (!next(m, ec)) co_await here.notified();
     if (ec) throw std::system_error(ec);
     co_return m;
   }

@@ -91,13 +91,10 @@ class session {
   [[nodiscard]] admission push(std::string_view body, tag_type tag) {
     return departures_.push(body, tag, handshake_.max_outgoing());
   }
-
   /// Why `push` called a message unfit.
   [[nodiscard]] static errc unfit(std::string_view) noexcept { return errc::bad_tag; }
-
   /// Releases the message taken last; then the next one, if it has arrived.
   [[nodiscard]] std::optional<message> take(time_point now) { return arrivals_.take(now); }
-
   /// Whether `take` would find a message.
   [[nodiscard]] bool readable() const noexcept { return arrivals_.readable(); }
   /// Whether the peer has said goodbye and all before it was taken.
@@ -117,7 +114,6 @@ class session {
     s.memory = log().allocated() + arrivals_.bytes().allocated();
     return s;
   }
-
   /// The first number that this side's program is not done with.
   [[nodiscard]] std::uint64_t released() const noexcept { return arrivals_.released(); }
   /// How many messages, of those that an earlier connection took, this one had to send again.
@@ -138,28 +134,23 @@ class session {
   [[nodiscard]] std::error_code commit_read(std::size_t n, time_point now) {
     arrivals_.commit(n);
     if (n != 0) heartbeat_.heard(now);
+    const auto longest = handshake_.max_incoming();
     std::error_code bad;
     while (!bad) {
-      const auto longest = handshake_.max_incoming();
       if (connected()) arrivals_.run_of_messages(longest);
       const auto head = arrivals_.next_frame(connected(), longest, bad);
       if (!head) break;
-      if (head->is_message())
-        arrivals_.message(*head);
-      else
-        bad = handle(*head, now);
+      head->is_message() ? arrivals_.message(*head) : void(bad = handle(*head, now));
     }
     if (std::exchange(quiet_, false) && !bad) trim();
     arrivals_.bytes().trim();
     return bad;
   }
-
   /// The stream has ended. No error if all has been said.
   [[nodiscard]] std::error_code commit_end() const noexcept {
     if (output_done()) return {};
     return connected() ? errc::disconnected : errc::no_greeting;
   }
-
   /// Input refused without ending the conversation: there is none in this protocol.
   [[nodiscard]] static std::optional<errc> rejection() noexcept { return std::nullopt; }
 
@@ -177,7 +168,7 @@ class session {
   /// Whether what is owed cannot wait until the program has no more to take.
   [[nodiscard]] bool urgent() const noexcept { return arrivals_.ack_urgent(); }
   /// Whether as much is queued as one write takes, so that there is no use in waiting for more.
-  [[nodiscard]] bool batch_is_full() const noexcept { return log().queued() >= chunk_size; }
+  [[nodiscard]] bool batch_is_full() const noexcept { return log().has_full_chunk(); }
 
   /// What to write now: the control frames owed, then a batch of the outbox.
   void prepare_write(gather& out, time_point now) {
@@ -194,12 +185,10 @@ class session {
     if (n != 0) heartbeat_.said(now);
     if (const std::size_t rest = n - control_.commit(n); rest != 0) log().commit(rest);
   }
-
   /// Whether nothing will ever be written again.
   [[nodiscard]] bool output_done() const noexcept {
     return agreed() && control_.parted() && control_.empty() && control_.told() == released();
   }
-
   /// Whether all is complete, and the peer has said that it is.
   [[nodiscard]] bool agreed() const noexcept { return complete() && control_.peer_parted(); }
   /// Whether both goodbyes are said and everything is acknowledged that this side has said.
@@ -213,10 +202,8 @@ class session {
 
   /// When `tick` must be called next.
   [[nodiscard]] time_point due() const noexcept {
-    if (!connected()) return handshake_.due();
-    return std::min(heartbeat_.due(), arrivals_.ack_due());
+    return connected() ? std::min(heartbeat_.due(), arrivals_.ack_due()) : handshake_.due();
   }
-
   /// Time has passed. An error ends the connection.
   [[nodiscard]] std::error_code tick(time_point now) {
     if (now < due()) return {};
@@ -236,7 +223,7 @@ class session {
     ++tally_.connections;
   }
 
-  /// Called in a silence, ours or the peer's: an idle conversation holds no memory, and needs none.
+  /// In a silence, ours or the peer's: an idle conversation holds no memory, and needs none.
   void trim() noexcept {
     arrivals_.bytes().trim();
     control_.trim();
@@ -250,11 +237,9 @@ class session {
   /// The whole control frame at the front of what has begun.
   [[nodiscard]] std::error_code handle(const frame::header& h, time_point now) {
     const auto body = arrivals_.bytes().begun().substr(frame::header_size, h.length);
-    std::error_code ec;
-    if (h.is(frame::type::refuse))
-      ec = refused(body);
-    else
-      ec = connected() ? obey(h, body, now) : welcomed(body, now);
+    const auto ec = h.is(frame::type::refuse) ? refused(body)
+                    : connected()             ? obey(h, body, now)
+                                              : welcomed(body, now);
     if (!ec) arrivals_.bytes().drop(h.size());
     return ec;
   }
@@ -278,7 +263,7 @@ class session {
     return {};
   }
 
-  /// When all is complete the listener says so, then the dialer: an end of the stream says nothing.
+  /// When all is complete the listener says so, then the dialer: a stream's end says nothing.
   [[nodiscard]] bool owes_last_word() const noexcept {
     return complete() && !control_.parted() && (handshake_.listens() || agreed());
   }
@@ -297,10 +282,10 @@ class session {
 
   [[nodiscard]] outbox& log() noexcept { return departures_.log(); }
   [[nodiscard]] const outbox& log() const noexcept { return departures_.log(); }
-  handshake handshake_;
-  spares* spares_;
 
   // the conversation
+  handshake handshake_;
+  spares* spares_;
   departures departures_;
   arrivals arrivals_;
   tally tally_;

@@ -54,6 +54,29 @@ TEST_CASE("three lines go through a pipe and both programs exit 0") {
   CHECK(client.output().empty());
 }
 
+TEST_CASE("with --low-latency a conversation goes as without, and so does its end") {
+  process server(server_command({"--once", "--low-latency"}));
+  process client(client_command(port_of(server), {"--low-latency"}));
+  for (const std::string line : {"one\n", "two\n", "three\n"}) {
+    client.write(line);
+    CHECK(server.read_output(line.size()) == line);
+    server.write(line);
+    CHECK(client.read_output(line.size()) == line);
+  }
+  SECTION("by the end of the input") {
+    client.close_input();
+    server.close_input();
+    CHECK(client.finish() == 0);
+    CHECK(server.finish() == 0);
+  }
+  SECTION("by a signal") {
+    client.signal(SIGTERM);
+    CHECK(client.finish() == 0);
+    server.close_input();
+    CHECK(server.finish() == 0);
+  }
+}
+
 TEST_CASE("a last line without a line feed is a message too") {
   process server(server_command({"--once"}), {nothing, ""});
   process client(client_command(port_of(server)));

@@ -262,7 +262,8 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   using connection_type = connection<Stream, Protocol, Clock, carrier>;
 
   void flush_soon() {
-    if (protocol_.batch_is_full()) return flush();
+    if (connection_ && protocol_.batch_is_full())
+      connection_->flush(connection_type::extent::full_batches);
     if (flush_posted_ || !connection_ || connection_->dispatching()) return;
     flush_posted_ = true;
     asio::post(executor(), [self = this->shared_from_this()] {

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
-#include <exception>
-#include <new>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -36,31 +34,23 @@ class connection final : private alarm<Clock> {
       : owner_(o), protocol_(o.protocol()), stream_(std::move(s)), now_(Clock::now()) {
     prepare_stream(stream_);
   }
-  connection(const connection&) = delete;
-  connection& operator=(const connection&) = delete;
   ~connection() { owner_.alarms().unset(*this); }
 
   /// Starts the loops; the protocol has been told to `dial` or to `accept` before. When all are
   /// done the owner hears of it by `connection_over`, posted.
   void start() {
-    try {
-      if (protocol_.connected()) owner_.connected();
-    } catch (...) {
-      loop_failed();
-    }
     receiving_ = receive_loop();
     sending_ = send_loop();
     rearm();
   }
 
-  /// Why the connection has ended; none if all was said.
-  [[nodiscard]] std::error_code reason() const noexcept { return reason_; }
-
-  /// Writes what is to be written, as far as the stream takes it now.
-  void flush() {
+  /// Writes what is to be written, as far as the stream takes it now: all of it, or only batches
+  /// that are full.
+  enum class extent { everything, full_batches };
+  void flush(extent what = extent::everything) {
     if (stopped_ || writing_) return;
     if constexpr (pollable<Stream>)
-      write_now();
+      write_now(what);
     else if (protocol_.wants_write())
       output_.open();
     written();
@@ -75,7 +65,7 @@ class connection final : private alarm<Clock> {
   /// takes that now; if not, it learns when it asks.
   void abandon() {
     if constexpr (pollable<Stream>)
-      if (!stopped_ && !writing_ && protocol_.abandon()) write_now();
+      if (!stopped_ && !writing_ && protocol_.abandon()) write_now(extent::everything);
     stop(errc::aborted);
   }
 
@@ -97,34 +87,20 @@ class connection final : private alarm<Clock> {
 
   /// As of the last read or tick; good enough for delays of milliseconds.
   [[nodiscard]] time_point now() const noexcept { return now_; }
-
   /// Whether the program is being resumed in line: what it queues is flushed afterwards.
   [[nodiscard]] bool dispatching() const noexcept { return dispatching_; }
-
+  /// Why the connection has ended; none if all was said.
+  [[nodiscard]] std::error_code reason() const noexcept { return reason_; }
   /// Where the peer is; empty for streams that have no address.
   [[nodiscard]] std::string remote() const { return remote_of(stream_); }
 
   // --- what the loops tell ---------------------------------------------------------------------
 
-  /// In the handler of what a loop has thrown: that ends the connection, not the process.
-  void loop_failed() {
-    try {
-      throw;
-    } catch (const std::system_error& e) {
-      stop(e.code());
-    } catch (const std::bad_alloc&) {
-      stop(std::make_error_code(std::errc::not_enough_memory));
-    } catch (...) {  // the program's own, from `on_event`: it leaves through the executor
-      stop(errc::aborted);
-      asio::post(owner_.executor(), [e = std::current_exception()] { std::rethrow_exception(e); });
-    }
-  }
-
+  void loop_failed() { stop(what_was_thrown(owner_.executor())); }
   void loop_done() {
-    if (--running_ != 0) return;
     // Posted: the frame of the loop that is done last goes with this object.
-    asio::post(owner_.executor(),
-               [owner = owner_.shared_from_this()] { owner->connection_over(); });
+    if (--running_ == 0)
+      asio::post(owner_.executor(), [o = owner_.shared_from_this()] { o->connection_over(); });
   }
 
  private:
@@ -133,35 +109,37 @@ class connection final : private alarm<Clock> {
   /// Reads in a row before others get their turn.
   static constexpr int most_reads = 8;
 
-  static bool would_block(std::error_code ec) noexcept {
-    return ec == asio::error::would_block || ec == asio::error::try_again;
-  }
-
   // --- the two loops ---------------------------------------------------------------------------
 
   loop<connection> receive_loop() {
     operation_memory memory;
+    if (protocol_.connected()) owner_.connected();
     while (!stopped_ && !input_ended_) {
-      if (!has_room()) {
-        co_await room_;
-        continue;
-      }
-      if constexpr (pollable<Stream>) {
-        const auto begin = [this](auto done) {
-          stream_.async_wait(Stream::wait_read, std::move(done));
-        };
-        operation readable(owner_, begin, memory);
-        co_await readable;
-        if (readable.failed()) stop(readable.failed());
-        read_now();
-      } else {
-        operation some(owner_, [this](auto done) {
-          const auto room = protocol_.prepare_read();
-          stream_.async_read_some(asio::buffer(room.data(), room.size()), std::move(done));
-        });
-        co_await some;
-        if (!stopped_) read(some.bytes(), some.failed());
-      }
+      if (!has_room()) co_await room_;
+      if constexpr (pollable<Stream>)
+        while (!stopped_ && !input_ended_ && has_room() && !anticipate_.worth_it()) {
+          auto readable = until_ready(owner_, stream_, Stream::wait_read, memory);
+          co_await readable;
+          if (readable.failed()) stop(readable.failed());
+          anticipate_.read();
+          read_now();
+        }
+      if (stopped_ || input_ended_ || !has_room()) continue;
+      std::size_t room = 0;
+      operation some(owner_, [this, &room](auto done) {
+        const auto into = protocol_.prepare_read();
+        room = into.size();
+        stream_.async_read_some(asio::buffer(into.data(), room), std::move(done));
+      });
+      holding_room_ = true;
+      co_await some;
+      holding_room_ = false;
+      anticipate_.read();
+      // Aborted by `let_go`: nothing was read, and nothing is wrong.
+      const bool let_go = pollable<Stream> && some.failed() == asio::error::operation_aborted;
+      if (!stopped_) read(some.bytes(), let_go ? std::error_code{} : some.failed());
+      if constexpr (pollable<Stream>)
+        if (some.bytes() == room) read_now();
     }
   }
 
@@ -173,11 +151,11 @@ class connection final : private alarm<Clock> {
           co_await output_;
           continue;
         }
-        operation writable(
-            owner_, [this](auto done) { stream_.async_wait(Stream::wait_write, std::move(done)); });
+        auto writable = until_ready(owner_, stream_, Stream::wait_write);
         co_await writable;
         writing_ = false;
-        if (writable.failed()) stop(writable.failed());
+        if (writable.failed() && writable.failed() != asio::error::operation_aborted)
+          stop(writable.failed());
         flush();
       } else {
         if (!protocol_.wants_write()) {
@@ -204,18 +182,25 @@ class connection final : private alarm<Clock> {
 
   void ring() override {
     try {
-      if (Clock::now() >= due()) look();
+      let_go();
+      now_ = Clock::now();
+      if (now_ >= linger_until_)
+        stop(errc::disconnected);
+      else if (const auto bad = protocol_.tick(now_))
+        stop(bad);
+      else
+        flush();
     } catch (...) {
       loop_failed();
     }
     rearm();
   }
 
-  void look() {
-    now_ = Clock::now();
-    if (now_ >= linger_until_) return stop(errc::disconnected);
-    if (const auto bad = protocol_.tick(now_)) return stop(bad);
-    flush();
+  /// Gives up the room for a read, if none has come lately.
+  void let_go() {
+    std::error_code ignored;  // a dead connection says so elsewhere
+    if constexpr (pollable<Stream>)
+      if (anticipate_.was_idle() && holding_room_) stream_.cancel(ignored);
   }
 
   // --- reading ---------------------------------------------------------------------------------
@@ -231,8 +216,7 @@ class connection final : private alarm<Clock> {
     for (int i = 0; i < most_reads && !stopped_ && !input_ended_ && has_room(); ++i) {
       const auto room = protocol_.prepare_read();
       std::error_code ec;
-      const std::size_t n = stream_.read_some(asio::buffer(room.data(), room.size()), ec);
-      if (would_block(ec)) ec.clear();
+      const std::size_t n = read_at_once(stream_, room, ec);
       read(n, ec);
       if (n < room.size()) return;
     }
@@ -243,33 +227,28 @@ class connection final : private alarm<Clock> {
     const bool before = protocol_.connected();
     if (const auto bad = protocol_.commit_read(n, now_)) return stop(bad);
     if (!before && protocol_.connected()) owner_.connected();
-    if (ec == asio::error::eof)
-      end_input();
-    else if (ec)
-      stop(ec);
+    if (ec && ec != asio::error::eof) stop(ec);
+    input_ended_ |= ec == asio::error::eof;
+    if (const auto bad = input_ended_ ? protocol_.commit_end() : std::error_code{})
+      stop(failed_ ? failed_ : bad);
     dispatching_ = true;
     owner_.dispatch();
     dispatching_ = false;
     flush();
   }
 
-  void end_input() {
-    input_ended_ = true;
-    if (const auto bad = protocol_.commit_end()) stop(failed_ ? failed_ : bad);
-  }
-
   // --- writing ---------------------------------------------------------------------------------
 
-  void write_now() {
+  void write_now(extent what) {
     bool blocked = false;
     writing_ = true;
     while (!blocked && !stopped_ && protocol_.wants_write()) {
+      if (what == extent::full_batches && !protocol_.batch_is_full()) break;
       gather batch;
-      const auto now = Clock::now();
+      const auto now = dispatching_ ? now_ : Clock::now();
       protocol_.prepare_write(batch, now);
       std::error_code ec;
-      const std::size_t n = stream_.write_some(write_buffers(batch), ec);
-      if (would_block(ec)) ec.clear();
+      const std::size_t n = write_at_once(stream_, batch, ec);
       blocked = n < batch.size();
       protocol_.commit_write(n, now);
       if (ec) hear_out(ec);
@@ -279,11 +258,7 @@ class connection final : private alarm<Clock> {
   }
 
   /// The peer takes no more; it may have said why before.
-  void hear_out(std::error_code ec) {
-    failed_ = ec;
-    read_now();
-    stop(ec);
-  }
+  void hear_out(std::error_code ec) { failed_ = ec, read_now(), stop(ec); }
 
   /// After writes: whether that was the last one, and whether somebody waits for the room.
   void written() {
@@ -310,16 +285,16 @@ class connection final : private alarm<Clock> {
   gate room_;    ///< the receive loop, where reading can stop
   loop<connection> receiving_, sending_;
   int running_ = 2;
+  anticipation anticipate_;
 
   time_point now_;
   time_point linger_until_ = time_point::max();
   std::error_code reason_;
   std::error_code failed_;  ///< a write has, with this
-  bool stopped_ = false;
-  bool input_ended_ = false;
-  bool output_ended_ = false;
+  bool stopped_ = false, input_ended_ = false, output_ended_ = false;
   bool writing_ = false;  ///< a write is under way, or waits for the stream
   bool dispatching_ = false;
+  bool holding_room_ = false;  ///< a read is under way that holds memory
 };
 
 }  // namespace parley::detail

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <memory>
 #include <optional>
-#include <random>
 #include <system_error>
 #include <utility>
 
@@ -15,6 +15,7 @@
 
 #include <parley/detail/asio.hpp>
 #include <parley/detail/backoff.hpp>
+#include <parley/detail/random.hpp>
 #include <parley/error.hpp>
 #include <parley/options.hpp>
 #include <parley/printable.hpp>
@@ -40,7 +41,7 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   dialer(Connector how, std::shared_ptr<Carrier> c)
       : connect_(std::move(how)),
         carrier_(std::move(c)),
-        pause_(settings().retry_most, std::random_device()()),
+        pause_(settings().retry_most, seed()),
         give_up_(Clock::now() + settings().wait_for) {}
 
   /// Completes when the conversation has ended. Never throws.
@@ -71,6 +72,13 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
     bool done = false;
     asio::cancellation_signal cancel;
   };
+
+  /// So that many who lose their listener at once do not come back at once.
+  [[nodiscard]] static std::uint32_t seed() {
+    std::uint32_t s = 0;
+    fill_randomly(&s, sizeof s);
+    return s;
+  }
 
   /// Whether no message can be lost any more: then only the peer may not know that all is well.
   [[nodiscard]] bool settled() const { return carrier_->protocol().settled(); }

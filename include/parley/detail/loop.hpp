@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <parley/detail/asio.hpp>
+#include <parley/error.hpp>
 
 namespace parley::detail {
 
@@ -59,6 +60,21 @@ class loop {
 
   handle handle_;
 };
+
+/// In the handler of what a loop has thrown: as an error that ends its connection, not the process.
+/// What is no error of the network's leaves through the executor.
+[[nodiscard]] inline std::error_code what_was_thrown(const asio::any_io_executor& e) {
+  try {
+    throw;
+  } catch (const std::system_error& thrown) {
+    return thrown.code();
+  } catch (const std::bad_alloc&) {
+    return std::make_error_code(std::errc::not_enough_memory);
+  } catch (...) {  // the program's own, from `on_event`
+    asio::post(e, [thrown = std::current_exception()] { std::rethrow_exception(thrown); });
+    return errc::aborted;
+  }
+}
 
 /// Where one loop waits for another part of its owner, which resumes it in line.
 class gate {
@@ -131,11 +147,10 @@ class operation {
   static bool await_ready() noexcept { return false; }
   void await_suspend(std::coroutine_handle<> h) {
     loop_ = h;
-    const auto conversation = conversation_.shared_from_this();
     if constexpr (std::is_same_v<Memory, std::nullptr_t>)
-      begin_(completion{conversation, this});
+      begin_(completion{conversation_.shared_from_this(), this});
     else
-      begin_(placed_completion{{conversation, this}});
+      begin_(placed_completion{{conversation_.shared_from_this(), this}});
   }
   static void await_resume() noexcept {}
 
@@ -182,5 +197,12 @@ class operation {
   std::size_t bytes_ = 0;
   Memory* memory_ = nullptr;
 };
+
+/// An operation that waits until a socket can be read, or written.
+template <typename Conversation, typename Stream, typename What, typename... Memory>
+[[nodiscard]] auto until_ready(Conversation& c, Stream& s, What what, Memory&... memory) {
+  const auto begin = [&s, what](auto done) { s.async_wait(what, std::move(done)); };
+  return operation(c, begin, memory...);
+}
 
 }  // namespace parley::detail

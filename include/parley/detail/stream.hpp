@@ -1,10 +1,13 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <span>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include <parley/detail/asio.hpp>
 #include <parley/endpoint.hpp>
@@ -40,6 +43,55 @@ class write_buffers {
  private:
   std::array<asio::const_buffer, gather::most> buffers_{};
   std::size_t count_ = 0;
+};
+
+/// That a stream has or takes nothing now is no error.
+inline void forgive_would_block(std::error_code& ec) noexcept {
+  if (ec == asio::error::would_block || ec == asio::error::try_again) ec.clear();
+}
+
+/// Reads what a pollable stream has now.
+template <typename Stream>
+std::size_t read_at_once(Stream& s, std::span<char> into, std::error_code& ec) {
+  const std::size_t n = s.read_some(asio::buffer(into.data(), into.size()), ec);
+  forgive_would_block(ec);
+  return n;
+}
+
+/// Writes as much of `g` as a pollable stream takes now. Several small pieces are made one: that
+/// costs less than to gather them in the kernel.
+template <typename Stream>
+std::size_t write_at_once(Stream& s, const gather& g, std::error_code& ec) {
+  constexpr std::size_t small = 1024;
+  std::array<char, small> whole;
+  const auto pieces = g.pieces();
+  std::size_t n = 0;
+  if (pieces.size() == 1) {
+    n = s.write_some(asio::const_buffer(pieces[0].data(), pieces[0].size()), ec);
+  } else if (g.size() <= small) {
+    char* end = whole.data();
+    for (const auto piece : pieces) end = std::copy(piece.begin(), piece.end(), end);
+    n = s.write_some(asio::const_buffer(whole.data(), g.size()), ec);
+  } else {
+    n = s.write_some(write_buffers(g), ec);
+  }
+  forgive_would_block(ec);
+  return n;
+}
+
+/// Whether the next read of a pollable stream is to be under way before there is something to read:
+/// that is a call into the kernel less than to wait first, but memory is held for it meanwhile. So
+/// only where a read has followed the other lately.
+class anticipation {
+ public:
+  [[nodiscard]] bool worth_it() const noexcept { return reads_ >= enough; }
+  void read() noexcept { ++reads_; }
+  /// Called now and then: whether nothing was read since the last time.
+  [[nodiscard]] bool was_idle() noexcept { return std::exchange(reads_, 0) == 0; }
+
+ private:
+  static constexpr int enough = 8;
+  int reads_ = 0;
 };
 
 /// Makes a fresh stream fit for the loops: plain sockets do not block and do not delay small

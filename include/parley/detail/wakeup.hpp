@@ -74,35 +74,49 @@ class wakeup : private ring_link {
   using token = asio::use_awaitable_t<>;
   using handler = asio::async_result<token, void(std::error_code)>::handler_type;
 
-  struct waiter : ring_link {
-    explicit waiter(wakeup& w) noexcept : owner(w) {}
-    wakeup& owner;
-    std::optional<handler> resume;
+ public:
+  /// One who waits. Saves `wait` its coroutine frame where every nanosecond counts.
+  ///
+  ///   wakeup::waiter here(arrived);
+  ///   while (queue.empty()) co_await here.notified();
+  class waiter : private ring_link {
+   public:
+    explicit waiter(wakeup& w) noexcept : owner_(w) {}
 
+    /// As `wait`; this must outlive it. One at a time.
+    [[nodiscard]] auto notified() {
+      auto start = [this](auto&& h) { this->start(std::forward<decltype(h)>(h)); };
+      return asio::async_initiate<const token&, void(std::error_code)>(start, asio::use_awaitable);
+    }
+
+   private:
+    friend class wakeup;
     void start(handler&& h) {
-      join(owner.waiting_);
+      join(owner_.waiting_);
       auto slot = asio::get_associated_cancellation_slot(h);
       if (slot.is_connected()) slot.assign([this](asio::cancellation_type) { cancel(); });
-      resume.emplace(std::move(h));
+      resume_.emplace(std::move(h));
     }
     [[nodiscard]] handler take() {
       leave();
-      handler h = std::move(*resume);
-      resume.reset();
+      handler h = std::move(*resume_);
+      resume_.reset();
       return h;
     }
     // Posted: a signal must not resume in line the very coroutine that it belongs to.
     void cancel() {
-      if (!resume) return;
-      const auto executor = asio::get_associated_executor(*resume);
+      if (!resume_) return;
+      const auto executor = asio::get_associated_executor(*resume_);
       auto aborted = [h = take()]() mutable {
         std::move(h)(std::error_code(asio::error::operation_aborted));
       };
       asio::post(executor, std::move(aborted));
     }
+
+    wakeup& owner_;
+    std::optional<handler> resume_;
   };
 
- public:
   explicit wakeup(const asio::any_io_executor& e)
       : service_(asio::use_service<wakeup_service>(asio::query(e, asio::execution::context))) {
     service_.add(*this);
@@ -118,8 +132,7 @@ class wakeup : private ring_link {
   /// outlive the wait.
   [[nodiscard]] asio::awaitable<void> wait() {
     waiter w(*this);
-    auto start = [&w](auto&& h) { w.start(std::forward<decltype(h)>(h)); };
-    co_await asio::async_initiate<const token&, void(std::error_code)>(start, asio::use_awaitable);
+    co_await w.notified();
   }
 
   [[nodiscard]] bool awaited() const noexcept { return !waiting_.alone(); }

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "contender.hpp"
+
+namespace bench {
+
+/// How a program uses parley.
+struct parley_use {
+  enum class transport { tcp, unix_socket };
+  enum class style {
+    tries,   ///< `try_send` and `try_receive`, and waits only where these say so
+    awaits,  ///< one `co_await` for each message
+  };
+  std::string name;
+  transport over = transport::tcp;
+  style calls = style::tries;
+  std::chrono::microseconds spin{0};  ///< before it sleeps; 0: not at all
+};
+
+/// Parley with everything on: numbers, acknowledgements, windows, heartbeats.
+[[nodiscard]] std::unique_ptr<contender> make_parley(const parley_use& use);
+
+}  // namespace bench
