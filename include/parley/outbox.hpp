@@ -182,14 +182,11 @@ class outbox {
   [[nodiscard]] bool has_full_chunk() const noexcept {
     const chunk* c = batch_.at;
     if (c && c->next && batch_.offset == c->end) c = c->next.get();
-    return c && (c->next || (c->room() < hardly_room && batch_.position != end_position_));
+    return c && (c->next || (c->room() < message_overhead && batch_.position != end_position_));
   }
   [[nodiscard]] std::size_t allocated() const noexcept { return log_.allocated(); }
 
  private:
-  /// Less room than this is as good as none.
-  static constexpr std::size_t hardly_room = 64;
-
   /// A place between two frames (the cursor: anywhere in the batch).
   struct place {
     chunk* at = nullptr;

@@ -112,11 +112,13 @@ class reception final : public host<carrier<Stream, Protocol, Clock>>,
   void attach(std::shared_ptr<carrier_type> c, Stream s, bool known) {
     c->next_attempt();
     c->attach(std::move(s));
-    asio::post(executor_, [self = this->shared_from_this(), c] { c->run_for(self); });
-    if (known) return;
-    ++peers_;
-    ready_.emplace_back(std::move(c));
-    changed_.notify();
+    const auto self = this->shared_from_this();
+    if (!known) {
+      ++peers_;
+      ready_.emplace_back(c);
+      changed_.notify();
+    }
+    c->run_for(self);
   }
 
   /// Sees a conversation to its end, or through the time until its next connection.

@@ -84,14 +84,22 @@ std::size_t write_at_once(Stream& s, const gather& g, std::error_code& ec) {
 /// only where a read has followed the other lately.
 class anticipation {
  public:
-  [[nodiscard]] bool worth_it() const noexcept { return reads_ >= enough; }
-  void read() noexcept { ++reads_; }
+  [[nodiscard]] bool worth_it() const noexcept { return reads_ == enough; }
+  void read() noexcept {
+    if (reads_ != enough) ++reads_;
+    fresh_ = true;
+  }
   /// Called now and then: whether nothing was read since the last time.
-  [[nodiscard]] bool was_idle() noexcept { return std::exchange(reads_, 0) == 0; }
+  [[nodiscard]] bool was_idle() noexcept {
+    if (std::exchange(fresh_, false)) return false;
+    reads_ = 0;
+    return true;
+  }
 
  private:
   static constexpr int enough = 8;
   int reads_ = 0;
+  bool fresh_ = false;
 };
 
 /// Makes a fresh stream fit for the loops: plain sockets do not block and do not delay small
@@ -100,7 +108,7 @@ template <typename Stream>
 void prepare_stream(Stream& s) {
   std::error_code ignored;  // a Unix socket knows no delay; a dead one will say so when it is read
   if constexpr (pollable<Stream>) {
-    s.non_blocking(true, ignored);
+    if (!s.non_blocking()) s.non_blocking(true, ignored);
     s.set_option(asio::ip::tcp::no_delay(true), ignored);
   }
 }
