@@ -64,6 +64,7 @@ class inbox {
     if (begun_ != whole_) std::memmove(c.data.get() + whole_, c.data.get() + begun_, n);
     whole_ += n;
     begun_ += n;
+    expected_ = n <= most_expected ? n : 0;
   }
 
   /// The first `n` begun bytes are nothing for the program.
@@ -114,6 +115,8 @@ class inbox {
  private:
   /// A read for less than this is not worth a system call of its own.
   static constexpr std::size_t min_room = 4096;
+  /// The longest item for which room is made before it has begun.
+  static constexpr std::size_t most_expected = 4 * chunk_size;
 
   [[nodiscard]] std::size_t whole_end(const chunk& c) const noexcept {
     return c.next ? c.end : whole_;
@@ -151,7 +154,8 @@ class inbox {
     if (bare || (!alone && !log_.empty() && whole_ == 0)) return grow(wanted);
     const auto partial = begun();
     if (!log_.empty()) log_.back().end = whole_;
-    chunk& fresh = log_.push(wanted);
+    // Where long items follow each other, the next one finds room in one piece from the start.
+    chunk& fresh = log_.push(std::max(wanted, item == 0 ? expected_ : 0));
     whole_ = begun_ = 0;
     if (log_.front().next == nullptr) taken_ = 0;
     if (!partial.empty()) std::memcpy(fresh.data.get(), partial.data(), partial.size());
@@ -173,9 +177,10 @@ class inbox {
   }
 
   chunks log_;
-  std::size_t taken_ = 0;  ///< in the front chunk: end of what is released or held
-  std::size_t whole_ = 0;  ///< in the back chunk: end of the whole items
-  std::size_t begun_ = 0;  ///< in the back chunk: start of what has begun
+  std::size_t taken_ = 0;     ///< in the front chunk: end of what is released or held
+  std::size_t whole_ = 0;     ///< in the back chunk: end of the whole items
+  std::size_t begun_ = 0;     ///< in the back chunk: start of what has begun
+  std::size_t expected_ = 0;  ///< bytes of the next item, if it is like the last
   bool held_ = false;
   bool reserved_ = false;  ///< a read into the room is under way
 };
