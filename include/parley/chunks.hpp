@@ -30,7 +30,7 @@ struct chunk {
   }
 };
 
-/// Chunks of the usual size that nobody uses now, at hand for who needs one next.
+/// Chunks that nobody uses now, at hand for who needs one next.
 ///
 /// Shared by conversations on one executor: so one that falls silent holds no memory at once, and
 /// one that streams allocates none. Not safe for sharing between threads.
@@ -38,41 +38,55 @@ class spares {
  public:
   /// As many as the usual window and outbox need, so that a stream at full speed allocates nothing.
   static constexpr std::size_t most = 64;
+  /// The same for chunks of another size, made for a long item; only up to so long a one.
+  static constexpr std::size_t most_long = 16;
+  static constexpr std::size_t longest = 4 * chunk_size;
 
   spares() = default;
   spares(const spares&) = delete;
   spares& operator=(const spares&) = delete;
   ~spares() {
-    while (first_) (void)take();
+    while (usual_.first) (void)usual_.take();
+    while (long_.first) (void)long_.take();
   }
 
-  /// None: there is no spare one.
-  [[nodiscard]] std::unique_ptr<chunk> take() noexcept {
-    if (!first_) return nullptr;
-    --count_;
-    auto taken = std::move(first_);
-    first_ = std::move(taken->next);
-    return taken;
+  /// For at least `bytes`; none: there is no spare one, or the next one is too short.
+  [[nodiscard]] std::unique_ptr<chunk> take(std::size_t bytes) noexcept {
+    stack& from = bytes <= chunk_size ? usual_ : long_;
+    return from.first && from.first->capacity >= bytes ? from.take() : nullptr;
   }
 
   void give(std::unique_ptr<chunk> c) noexcept {
-    if (count_ == most || c->capacity != chunk_size) return;
+    stack& to = c->capacity == chunk_size ? usual_ : long_;
+    if (c->capacity > longest || to.count == (&to == &usual_ ? most : most_long)) return;
     c->end = 0;
-    c->next = std::move(first_);
-    first_ = std::move(c);
-    ++count_;
+    c->next = std::move(to.first);
+    to.first = std::move(c);
+    ++to.count;
   }
 
   /// Gives half of them back to the system; called now and then when somebody has nothing to do.
   void drop() noexcept {
-    for (std::size_t n = (count_ + 1) / 2; n != 0; --n) (void)take();
+    for (stack* s : {&usual_, &long_})
+      for (std::size_t n = (s->count + 1) / 2; n != 0; --n) (void)s->take();
   }
 
-  [[nodiscard]] std::size_t count() const noexcept { return count_; }
+  [[nodiscard]] std::size_t count() const noexcept { return usual_.count + long_.count; }
 
  private:
-  std::unique_ptr<chunk> first_;
-  std::size_t count_ = 0;
+  struct stack {
+    std::unique_ptr<chunk> take() noexcept {
+      --count;
+      auto taken = std::move(first);
+      first = std::move(taken->next);
+      return taken;
+    }
+    std::unique_ptr<chunk> first;
+    std::size_t count = 0;
+  };
+
+  stack usual_;
+  stack long_;
 };
 
 /// A log of bytes that grows at the back and is given back at the front, chunk by chunk.
@@ -96,7 +110,7 @@ class chunks {
 
   /// Adds a chunk for at least `bytes` at the back.
   chunk& push(std::size_t bytes) {
-    auto fresh = spares_ && bytes <= chunk_size ? spares_->take() : nullptr;
+    auto fresh = spares_ ? spares_->take(bytes) : nullptr;
     if (!fresh) fresh = std::make_unique<chunk>(std::max(bytes, chunk_size));
     allocated_ += fresh->capacity;
     chunk& added = *fresh;

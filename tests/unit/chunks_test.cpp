@@ -100,16 +100,28 @@ TEST_CASE("no more than so many chunks are spared, and they are given back bit b
   CHECK(shared.count() == 0);
 }
 
-TEST_CASE("a chunk made for a long item is not spared, and no spare one is taken for such an item") {
+TEST_CASE("a long chunk is spared for items that it is long enough for, and for no short ones") {
   spares shared;
   chunks log(&shared);
-  log.push(chunk_size + 1);
+  const char* const at = log.push(2 * chunk_size).data.get();
+  log.pop();
+  CHECK(shared.count() == 1);
+  CHECK(log.push(1).capacity == chunk_size);
+  CHECK(log.push(2 * chunk_size + 1).capacity == 2 * chunk_size + 1);
+  CHECK(shared.count() == 1);
+  CHECK(log.push(2 * chunk_size - 1).data.get() == at);
+  CHECK(shared.count() == 0);
+}
+
+TEST_CASE("few long chunks are spared, and none that is very long") {
+  spares shared;
+  chunks log(&shared);
+  log.push(spares::longest + 1);
   log.pop();
   CHECK(shared.count() == 0);
-  log.push(1);
-  log.pop();
-  CHECK(log.push(chunk_size + 1).capacity == chunk_size + 1);
-  CHECK(shared.count() == 1);
+  for (std::size_t n = 0; n < 2 * spares::most_long; ++n) log.push(spares::longest);
+  while (!log.empty()) log.pop();
+  CHECK(shared.count() == spares::most_long);
 }
 
 TEST_CASE("a view of a chunk is the bytes between two offsets") {
