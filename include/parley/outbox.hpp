@@ -182,7 +182,8 @@ class outbox {
   [[nodiscard]] bool has_full_chunk() const noexcept {
     const chunk* c = batch_.at;
     if (c && c->next && batch_.offset == c->end) c = c->next.get();
-    return c && (c->next || (c->room() < message_overhead && batch_.position != end_position_));
+    if (c == nullptr || c->next) return c != nullptr;
+    return c->room() < message_overhead && batch_.position != end_position_;
   }
   [[nodiscard]] std::size_t allocated() const noexcept { return log_.allocated(); }
 

@@ -237,9 +237,8 @@ class session {
   /// The whole control frame at the front of what has begun.
   [[nodiscard]] std::error_code handle(const frame::header& h, time_point now) {
     const auto body = arrivals_.bytes().begun().substr(frame::header_size, h.length);
-    const auto ec = h.is(frame::type::refuse) ? refused(body)
-                    : connected()             ? obey(h, body, now)
-                                              : welcomed(body, now);
+    const bool greets = !connected() && !h.is(frame::type::refuse);
+    const auto ec = greets ? welcomed(body, now) : obey(h, body, now);
     if (!ec) arrivals_.bytes().drop(h.size());
     return ec;
   }
@@ -247,6 +246,7 @@ class session {
   [[nodiscard]] std::error_code obey(const frame::header& h, std::string_view body,
                                      time_point now) {
     using frame::type;
+    if (h.is(type::refuse)) return refused(body);
     if (h.is_skippable()) return {};
     const auto number = frame::get<8>(body.data());
     if (h.is(type::bye)) return arrivals_.bye(number);

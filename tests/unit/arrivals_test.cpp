@@ -53,9 +53,7 @@ struct desk {
     return {};
   }
 
-  std::optional<parley::message> take(arrivals::time_point now = start) {
-    return in.take(now);
-  }
+  std::optional<parley::message> take(arrivals::time_point now = start) { return in.take(now); }
 
   /// `size` bytes of frames, in one message, arrive and are dealt with.
   void pass(std::size_t size, arrivals::time_point now = start) {

@@ -34,6 +34,8 @@ class connection final : private alarm<Clock> {
       : owner_(o), protocol_(o.protocol()), stream_(std::move(s)), now_(Clock::now()) {
     prepare_stream(stream_);
   }
+  connection(const connection&) = delete;
+  connection& operator=(const connection&) = delete;
   ~connection() { owner_.alarms().unset(*this); }
 
   /// Starts the loops; the protocol has been told to `dial` or to `accept` before. When all are
@@ -87,7 +89,7 @@ class connection final : private alarm<Clock> {
 
   /// As of the last read or tick; good enough for delays of milliseconds.
   [[nodiscard]] time_point now() const noexcept { return now_; }
-  /// Whether the program is being resumed in line: what it queues is flushed afterwards.
+  /// Whether the program is resumed in line: what it queues is flushed afterwards.
   [[nodiscard]] bool dispatching() const noexcept { return dispatching_; }
   /// Why the connection has ended; none if all was said.
   [[nodiscard]] std::error_code reason() const noexcept { return reason_; }
@@ -104,10 +106,8 @@ class connection final : private alarm<Clock> {
   }
 
  private:
-  /// How long a peer that has said everything may take to close its side.
-  static constexpr std::chrono::seconds linger{1};
-  /// Reads in a row before others get their turn.
-  static constexpr int most_reads = 8;
+  static constexpr std::chrono::seconds linger{1};  ///< until a peer that is done must have closed
+  static constexpr int most_reads = 8;              ///< in a row, before others get their turn
 
   // --- the two loops ---------------------------------------------------------------------------
 

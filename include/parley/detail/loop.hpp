@@ -40,6 +40,8 @@ class loop {
   };
 
   loop() = default;
+  loop(const loop&) = delete;
+  loop& operator=(const loop&) = delete;
   loop(loop&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
   loop& operator=(loop&& other) noexcept {
     std::swap(handle_, other.handle_);
@@ -162,7 +164,7 @@ class operation {
   struct allocator {
     using value_type = T;
     explicit allocator(Memory* m) noexcept : memory(m) {}
-    template <typename U>
+    template <typename U>  // NOLINTNEXTLINE(google-explicit-constructor): allocators convert
     allocator(const allocator<U>& other) noexcept : memory(other.memory) {}
     [[nodiscard]] T* allocate(std::size_t n) {
       return static_cast<T*>(memory->allocate(n * sizeof(T)));
