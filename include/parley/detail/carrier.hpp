@@ -104,8 +104,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   /// it might still have brought.
   asio::awaitable<void> fence() {
     const auto self = this->shared_from_this();
-    const auto epoch =
-        epoch_;  // of several who fence, one has the next connection: it is not meant
+    const auto epoch = epoch_;  // one of those who fence has the next connection: that may stay
     if (connection_) connection_->stop(errc::superseded);
     while (connection_ && epoch_ == epoch) co_await changed_.wait();
   }
@@ -144,6 +143,9 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     arrived_.notify();
     changed_.notify();
   }
+
+  /// No connection will follow the last one, which ended with `why`: an error only if that matters.
+  void conclude(std::error_code why) { end(protocol_.settled() ? std::error_code{} : why); }
 
   /// Ends connection and conversation at once.
   void abort() {
@@ -203,7 +205,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     if (const auto h = host_.lock())
       h->connection_over(self, lost_);
     else if (hosted_)
-      end(protocol_.settled() ? std::error_code{} : lost_);
+      conclude(lost_);
     changed_.notify();
   }
 

@@ -98,7 +98,7 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
     const std::error_code why = co_await attempt();
     if (carrier_->ended()) co_return;
     if (carried_) judge(begun, before);
-    if (is_over(why)) co_return carrier_->end(settled() ? std::error_code{} : why);
+    if (is_over(why)) co_return carrier_->conclude(why);
     const auto delay = pause(why, begun);
     const auto what = carried_ ? event::kind::lost : event::kind::failed;
     carrier_->tell({.what = what, .reason = why, .delay = delay});

@@ -143,7 +143,7 @@ class reception final : public host<carrier<Stream, Protocol, Clock>>,
   }
 
   void bury(carrier_type& c, std::error_code why) {
-    c.end(c.protocol().settled() ? std::error_code{} : why);
+    c.conclude(why);
     if constexpr (resumable) sessions_.bury(c, Clock::now());
     --peers_;
   }
