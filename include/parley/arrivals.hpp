@@ -50,17 +50,19 @@ class arrivals {
   /// Takes in the whole messages at the front of what has begun, as far as they are what should
   /// come next; `next_frame` looks at what is left. Most bytes of a busy stream need no more.
   void run_of_messages(std::size_t max_message) noexcept {
+    if (final_) return;
     const auto begun = inbox_.begun();
+    const std::size_t allowed = window_ - (accepted_bytes_ - released_bytes_);
+    const std::size_t most = std::min(begun.size(), allowed);
     std::size_t taken = 0;
-    while (begun.size() - taken >= message_overhead) {
+    while (most - taken >= message_overhead) {
       const auto head = frame::read_header(begun.substr(taken));
-      if (head.size() > begun.size() - taken || !fits(head.size())) break;
-      if (!head.is_message() || frame::check(head, max_message)) break;
-      if (frame::get<8>(begun.data() + taken + frame::header_size) != next_ || final_) break;
+      if (head.size() > most - taken || !frame::is_sound_message(head, max_message)) break;
+      if (frame::get<8>(begun.data() + taken + frame::header_size) != next_) break;
       taken += head.size();
-      accepted_bytes_ += head.size();
       ++next_;
     }
+    accepted_bytes_ += taken;
     if (taken != 0) inbox_.accept(taken);
   }
 
@@ -121,18 +123,23 @@ class arrivals {
 
   /// Releases what was taken last; then the next message, if it is there.
   [[nodiscard]] std::optional<parley::message> take(time_point now) noexcept {
+    if (const auto m = take_next()) return m;
     if (held_size_ != 0) release(now);
     const auto whole = inbox_.next();
-    if (whole.empty()) {
-      held_size_ = 0;
-      if (final_ && released_ == *final_) release_goodbye(now);
-      return std::nullopt;
-    }
-    const auto head = frame::read_header(whole);
-    held_size_ = head.size();
-    inbox_.take(held_size_);
-    return parley::message{
-        {whole.data() + message_overhead, held_size_ - message_overhead}, head.tag(), released_};
+    held_size_ = 0;
+    if (!whole.empty()) return hold(whole);
+    if (final_ && released_ == *final_) release_goodbye(now);
+    return std::nullopt;
+  }
+
+  /// The same for a message that stands right behind the one taken last, if releasing that one
+  /// changes nothing about the acks owed: what most messages of a busy stream need.
+  [[nodiscard]] std::optional<parley::message> take_next() noexcept {
+    const auto run = inbox_.run();
+    if (run.empty() || released_bytes_ + held_size_ >= quiet_until_) return std::nullopt;
+    ++released_;
+    released_bytes_ += held_size_;
+    return hold(run);
   }
 
   /// What was handed to the program.
@@ -169,6 +176,7 @@ class arrivals {
   /// An ack has been encoded.
   void ack_given() noexcept {
     ack_owed_ = ack_urgent_ = false;
+    quiet_until_ = 0;
     acked_bytes_ = released_bytes_;
   }
 
@@ -185,11 +193,20 @@ class arrivals {
     return accepted_bytes_ - released_bytes_ + size <= window_;
   }
 
+  /// Hands out the message at the front of `whole`.
+  [[nodiscard]] parley::message hold(std::string_view whole) noexcept {
+    const auto head = frame::read_header(whole);
+    held_size_ = head.size();
+    inbox_.take(held_size_);
+    return {{whole.data() + message_overhead, held_size_ - message_overhead}, head.tag(), released_};
+  }
+
   void release(time_point now) noexcept {
     ++released_;
     released_bytes_ += held_size_;
     if (!ack_owed_) owe_ack(now);
-    if (released_bytes_ - acked_bytes_ >= window_ / 4) ack_urgent_ = true;
+    quiet_until_ = acked_bytes_ + window_ / 4;
+    if (released_bytes_ >= quiet_until_) ack_urgent_ = true;
   }
 
   void release_goodbye(time_point now) noexcept {
@@ -211,6 +228,7 @@ class arrivals {
   std::uint64_t accepted_bytes_ = 0;  ///< of message frames, since the session began
   std::uint64_t released_bytes_ = 0;  ///< of these
   std::uint64_t acked_bytes_ = 0;     ///< of these
+  std::uint64_t quiet_until_ = 0;     ///< so many may be released before an ack is owed, or urgent
   std::size_t begun_size_ = 0;        ///< of the frame that has begun to arrive; 0: not known
   std::size_t held_size_ = 0;         ///< of the frame that the program looks at; 0: none
   bool ack_owed_ = false, ack_urgent_ = false;

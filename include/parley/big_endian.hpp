@@ -8,8 +8,9 @@
 
 namespace parley::frame {
 
-/// The bytes of a number the other way round. Compilers make one instruction of it.
-[[nodiscard]] constexpr std::uint64_t reversed(std::uint64_t v) noexcept {
+/// The bytes of a number the other way round. Compilers make one instruction of it, but judge by
+/// the text whether that is worth a call.
+[[nodiscard, gnu::always_inline]] constexpr std::uint64_t reversed(std::uint64_t v) noexcept {
   v = (v & 0x00ff00ff00ff00ff) << 8 | (v >> 8 & 0x00ff00ff00ff00ff);
   v = (v & 0x0000ffff0000ffff) << 16 | (v >> 16 & 0x0000ffff0000ffff);
   return v << 32 | v >> 32;

@@ -29,15 +29,23 @@ class departures {
 
   /// Queues a message whole, or not at all; `longest` is the longest body that both sides take.
   [[nodiscard]] admission push(std::string_view body, tag_type tag, std::size_t longest) {
+    if (push_behind(body, tag, longest)) return admission::queued;
     if (said_goodbye_) return admission::closed;
     if (tag >= tag_count) return admission::unfit;
     if (body.size() > longest) return admission::too_large;
     const std::size_t size = message_overhead + body.size();
     if (!log_.fits(size)) return admission::full;
-    const auto sequence = log_.end();
-    frame::put_message(log_.append(size), sequence, tag, body);
-    bytes_ += body.size();
+    put(log_.append(size), body, tag);
     return admission::queued;
+  }
+
+  /// The same where nothing is in the way, and no chunk gets full; false: ask `push`.
+  [[nodiscard]] bool push_behind(std::string_view body, tag_type tag, std::size_t longest) {
+    if (said_goodbye_ || tag >= tag_count || body.size() > longest) return false;
+    const std::size_t size = message_overhead + body.size();
+    if (!log_.fits_behind(size)) return false;
+    put(log_.append_behind(size), body, tag);
+    return true;
   }
 
   /// Queues the goodbye; nothing comes after it.
@@ -71,7 +79,7 @@ class departures {
 
   void count(stats& s) const noexcept {
     s.messages_sent = next_sequence();
-    s.bytes_sent = bytes_;
+    s.bytes_sent = log_.end_position() - message_overhead * log_.end();
     s.unacknowledged = s.messages_sent - std::min(log_.base(), s.messages_sent);
     s.unsent = s.messages_sent - std::min(log_.unsent(), s.messages_sent);
   }
@@ -80,8 +88,12 @@ class departures {
   [[nodiscard]] const outbox& log() const noexcept { return log_; }
 
  private:
+  /// Writes the frame that was queued last.
+  void put(char* to, std::string_view body, tag_type tag) noexcept {
+    frame::put_message(to, log_.end() - 1, tag, body);
+  }
+
   outbox log_;
-  std::uint64_t bytes_ = 0;  ///< of the bodies queued
   bool said_goodbye_ = false;
 };
 

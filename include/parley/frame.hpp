@@ -75,6 +75,13 @@ struct header {
   return {static_cast<std::size_t>(both >> 8), static_cast<std::uint8_t>(both)};
 }
 
+/// Whether that is a message that may come.
+[[nodiscard]] constexpr bool is_sound_message(const header& h, std::size_t max_message) noexcept {
+  // One comparison each: what is less than the subtrahend becomes a huge number.
+  return static_cast<std::uint8_t>(h.type - 0x80) < tag_count &&
+         h.length - number_size <= max_message;
+}
+
 /// Why a frame with this header cannot come in a conversation, before any memory is taken for it.
 [[nodiscard]] constexpr std::optional<errc> check(const header& h, std::size_t max_message) {
   if (h.is_skippable() && h.length <= max_control_body) return std::nullopt;

@@ -95,9 +95,16 @@ class inbox {
     return {};
   }
 
-  /// The first `n` bytes of `next()` are held now.
+  /// The whole items that stand right behind the one that is held; empty if none is held.
+  [[nodiscard]] std::string_view run() const noexcept {
+    if (!held_) return {};
+    const chunk& front = log_.front();
+    return front.view(taken_, whole_end(front));
+  }
+
+  /// The first `n` bytes of `next()`, or of `run()`, are held now.
   void take(std::size_t n) noexcept {
-    assert(!held_ && n <= whole().size());
+    assert(n <= whole().size());
     taken_ += n;
     held_ = true;
   }

@@ -1,39 +1,15 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
-#include <span>
-#include <string_view>
 
 #include <parley/chunks.hpp>
 #include <parley/frame.hpp>
+#include <parley/gather.hpp>
 
 namespace parley {
-
-/// What one write takes: pieces of memory in order, valid until the write is over.
-class gather {
- public:
-  static constexpr std::size_t most = 6;
-
-  void add(std::string_view piece) noexcept {
-    assert(count_ < most);
-    if (!piece.empty()) pieces_[count_++] = piece;
-    size_ += piece.size();
-  }
-  [[nodiscard]] std::span<const std::string_view> pieces() const noexcept {
-    return {pieces_.data(), count_};
-  }
-  [[nodiscard]] std::size_t size() const noexcept { return size_; }
-  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
-
- private:
-  std::array<std::string_view, most> pieces_{};
-  std::size_t count_ = 0;
-  std::size_t size_ = 0;
-};
 
 /// Numbered frames that the peer has not acknowledged, in one log, in order.
 ///
@@ -64,6 +40,7 @@ class outbox {
 
   /// Whether a frame of `size` bytes may be queued now.
   [[nodiscard]] bool fits(std::size_t size) const noexcept {
+    if (size <= left_) return true;
     if (held() + size > limit_) return false;
     if (log_.empty() || log_.back().room() >= size) return true;
     // The ends of chunks that a frame did not fit into count as well, or memory could be twice
@@ -72,16 +49,22 @@ class outbox {
            std::max(limit_, chunk_size) + chunk_size;
   }
 
+  /// Whether one may be queued right behind the last one, and leaves room for another.
+  [[nodiscard]] bool fits_behind(std::size_t size) const noexcept {
+    return size + message_overhead <= left_;
+  }
+
   /// Queues the next frame and returns the `size` bytes to write it to.
   [[nodiscard]] char* append(std::size_t size) {
-    if (log_.empty() || log_.back().room() < size) {
-      const bool first = log_.empty();
-      chunk& c = log_.push(size);
-      c.first = end_;
-      if (first) base_.at = cursor_.at = batch_.at = &c;
-    }
+    if (!fits_behind(size)) find_room(size);
+    return append_behind(size);
+  }
+
+  /// The same for what `fits_behind`.
+  [[nodiscard]] char* append_behind(std::size_t size) noexcept {
     chunk& c = log_.back();
     char* const to = c.data.get() + c.end;
+    left_ -= size;
     c.end += size;
     end_position_ += size;
     ++end_;
@@ -105,8 +88,7 @@ class outbox {
   void prepare(gather& out, std::uint64_t window) noexcept {
     if (between_batches()) {
       if (within(batch_, window)) extend(window);
-      for (std::size_t n = 1; n < most_chunks && full_chunks_follow(n) && within(batch_, window);
-           ++n)
+      for (std::size_t n = 1; n < most_chunks && goes_on(n) && within(batch_, window); ++n)
         extend(window);
     }
     auto at = cursor_;
@@ -117,6 +99,7 @@ class outbox {
       at.position += stop - at.offset;
       at.offset = stop;
     }
+    filled_ = has_full_chunk();
   }
 
   /// `n` bytes of what was prepared have been written.
@@ -174,14 +157,14 @@ class outbox {
   [[nodiscard]] std::size_t held() const noexcept {
     return static_cast<std::size_t>(end_position_ - base_.position);
   }
-  /// Bytes of frames that no batch has taken yet.
-  [[nodiscard]] std::size_t queued() const noexcept {
-    return static_cast<std::size_t>(end_position_ - batch_.position);
-  }
-  /// Whether a chunk is full of which no batch has taken the rest.
+  /// Bytes of frames queued since the session began.
+  [[nodiscard]] std::uint64_t end_position() const noexcept { return end_position_; }
+  /// Whether a chunk is full of which no batch has taken the rest; of long ones, a whole batch.
   [[nodiscard]] bool has_full_chunk() const noexcept {
+    if (!filled_) return false;
     const chunk* c = batch_.at;
     if (c && c->next && batch_.offset == c->end) c = c->next.get();
+    if (c && is_long(*c)) return end_position_ - batch_.position >= most_chunks * chunk_size;
     if (c == nullptr || c->next) return c != nullptr;
     return c->room() < message_overhead && batch_.position != end_position_;
   }
@@ -195,6 +178,19 @@ class outbox {
     std::uint64_t position = 0;  ///< bytes since the session began
     std::uint64_t sequence = 0;  ///< of the frame that begins here
   };
+
+  /// Makes the back chunk one with room for a frame of `size` bytes.
+  void find_room(std::size_t size) {
+    const bool first = log_.empty();
+    if (first || log_.back().room() < size) {
+      chunk& c = log_.push(size);
+      c.first = end_;
+      if (first) base_.at = cursor_.at = batch_.at = &c;
+    }
+    const std::size_t room = log_.back().room();
+    left_ = std::min(room, std::max(size, limit_ - std::min(limit_, held())));
+    filled_ = !first || room - size < message_overhead;
+  }
 
   static void enter_next(place& p) noexcept {
     if (p.offset == p.at->end && p.at->next) {
@@ -227,12 +223,17 @@ class outbox {
     while (within(batch_, window)) step(batch_);
   }
 
-  /// Whether behind the `n` chunks of this batch there are enough for a batch of the larger kind.
-  [[nodiscard]] bool full_chunks_follow(std::size_t n) const noexcept {
+  /// Whether the batch, of `n` chunks, goes on with the next: it becomes one of the larger kind, or
+  /// it is of long frames.
+  [[nodiscard]] bool goes_on(std::size_t n) const noexcept {
     const chunk* c = batch_.at;
+    if (c && is_long(*c))
+      return c->next && batch_.position - cursor_.position < most_chunks * chunk_size;
     for (; c && c->capacity == chunk_size && n < most_chunks; ++n) c = c->next.get();
     return c != nullptr && n == most_chunks && c->capacity == chunk_size;
   }
+
+  [[nodiscard]] static bool is_long(const chunk& c) noexcept { return c.capacity > chunk_size; }
 
   /// Moves `p` to the frame with that number, over whole chunks where it can.
   static void advance(place& p, std::uint64_t sequence) noexcept {
@@ -266,6 +267,7 @@ class outbox {
   /// Gives back the chunks that lie wholly before the base.
   void pop_freed() noexcept {
     if (base_.position == end_position_) {  // nothing is left: start afresh in the next chunk
+      left_ = 0;
       while (!log_.empty()) log_.pop();
       for (place* p : {&base_, &cursor_, &batch_}) p->at = nullptr, p->offset = 0;
       return;
@@ -290,6 +292,8 @@ class outbox {
   std::uint64_t acknowledged_ = base_.sequence;
   std::uint64_t end_;  ///< the next frame's number
   std::uint64_t end_position_ = 0;
+  std::size_t left_ = 0;  ///< so many bytes fit into the back chunk, and into the limit
+  bool filled_ = false;   ///< there may be a full chunk that no batch has taken
 };
 
 }  // namespace parley

@@ -71,20 +71,21 @@ class basic_peer {
     if (try_send(body, tag) == admission::queued) co_return last_receipt();
     std::error_code ec;
     receipt r;
-    while (!queue(body, tag, r, ec)) co_await carrier_->changed().wait();
+    while (!queue(body, tag, r, ec)) co_await carrier_->progressed().wait();
     if (ec) throw std::system_error(ec);
     co_return r;
   }
 
   asio::awaitable<receipt> send(std::string_view body, tag_type tag, std::error_code& ec) {
     receipt r;
-    while (!queue(body, tag, r, ec)) co_await carrier_->changed().wait();
+    while (!queue(body, tag, r, ec)) co_await carrier_->progressed().wait();
     co_return r;
   }
 
   /// Queues the message now or not at all. The receipt is `last_receipt()`.
   [[nodiscard]] admission try_send(std::string_view body, tag_type tag = 0) {
-    return carrier_->push(body, tag);
+    // The short way is for the program's loop, the long one for a call.
+    return carrier_->push_behind(body, tag) ? admission::queued : carrier_->push(body, tag);
   }
 
   /// Of the message queued last; there must be one.
@@ -95,7 +96,7 @@ class basic_peer {
   asio::awaitable<bool> delivered(receipt r) {
     carrier_->flush();
     while (!carrier_->ended() && carrier_->protocol().acknowledged() <= r.sequence)
-      co_await carrier_->changed().wait();
+      co_await carrier_->progressed().wait();
     co_return carrier_->protocol().acknowledged() > r.sequence;
   }
 
@@ -106,7 +107,7 @@ class basic_peer {
 
   /// Completes when more has been delivered than `count`, or the conversation has ended.
   asio::awaitable<void> delivered_beyond(std::uint64_t count) {
-    while (!carrier_->ended() && delivered_count() <= count) co_await carrier_->changed().wait();
+    while (!carrier_->ended() && delivered_count() <= count) co_await carrier_->progressed().wait();
   }
 
   // --- receiving -------------------------------------------------------------------------------
@@ -131,7 +132,10 @@ class basic_peer {
   }
 
   /// The next message if it has arrived; otherwise what was queued is written.
-  [[nodiscard]] std::optional<message> try_receive() { return carrier_->take(); }
+  [[nodiscard]] std::optional<message> try_receive() {
+    if (auto m = carrier_->take_next()) return m;
+    return carrier_->take();
+  }
 
   // --- the end ---------------------------------------------------------------------------------
 
@@ -146,11 +150,11 @@ class basic_peer {
     const auto self = carrier_;
     const auto deadline = Clock::now() + patience;
     asio::basic_waitable_timer<Clock> alarm(self->executor(), deadline);
-    alarm.async_wait([self](std::error_code) { self->changed().notify(); });
+    alarm.async_wait([self](std::error_code) { self->progressed().notify(); });
     self->finish();
     while (!self->ended() && Clock::now() < deadline) {
       if (!self->protocol().readable()) (void)self->take();  // the peer's goodbye may stand next
-      if (!self->ended()) co_await self->changed().wait();
+      if (!self->ended()) co_await self->progressed().wait();
     }
     self->abort();
     co_return statistics().unacknowledged;

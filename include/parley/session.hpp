@@ -31,9 +31,8 @@ namespace parley {
 /// A message is released, and with that acknowledged, when the program comes back for the next.
 /// Outlives its connections: each goes on where the peer's greeting says that it stands.
 ///
-///   session dialer(options, id), listener(options, id);
-///   dialer.dial(now);                    // now dialer owes a hello
-///   listener.accept(hello, now);         // now listener owes a welcome
+///   session s(options, id);
+///   s.dial(now);                         // now s owes a hello
 ///
 /// Not safe for sharing between threads.
 class session {
@@ -91,10 +90,16 @@ class session {
   [[nodiscard]] admission push(std::string_view body, tag_type tag) {
     return departures_.push(body, tag, handshake_.max_outgoing());
   }
+  /// The same if it fits right behind the last one and no more has to be done for it; or not at all.
+  [[nodiscard]] bool push_behind(std::string_view body, tag_type tag) {
+    return departures_.push_behind(body, tag, handshake_.max_outgoing());
+  }
   /// Why `push` called a message unfit.
   [[nodiscard]] static errc unfit(std::string_view) noexcept { return errc::bad_tag; }
   /// Releases the message taken last; then the next one, if it has arrived.
   [[nodiscard]] std::optional<message> take(time_point now) { return arrivals_.take(now); }
+  /// The next one if it is right there and taking it has nothing more to it; or none.
+  [[nodiscard]] std::optional<message> take_next() noexcept { return arrivals_.take_next(); }
   /// Whether `take` would find a message.
   [[nodiscard]] bool readable() const noexcept { return arrivals_.readable(); }
   /// Whether the peer has said goodbye and all before it was taken.
@@ -162,14 +167,12 @@ class session {
     return connected() && (heartbeat_.owes() || arrivals_.ack_urgent() || owes_last_word() ||
                            log().writable(handshake_.peer_window()));
   }
-
   /// Whether an ack is owed, urgent or not.
   [[nodiscard]] bool owes_ack() const noexcept { return arrivals_.owes_ack(); }
   /// Whether what is owed cannot wait until the program has no more to take.
   [[nodiscard]] bool urgent() const noexcept { return arrivals_.ack_urgent(); }
   /// Whether as much is queued as one write takes, so that there is no use in waiting for more.
   [[nodiscard]] bool batch_is_full() const noexcept { return log().has_full_chunk(); }
-
   /// What to write now: the control frames owed, then a batch of the outbox.
   void prepare_write(gather& out, time_point now) {
     if (connected() && control_.empty() && log().between_batches()) {
@@ -179,7 +182,6 @@ class session {
     out.add(control_.rest());
     if (connected()) log().prepare(out, handshake_.peer_window());
   }
-
   /// `n` bytes of that have been written.
   void commit_write(std::size_t n, time_point now) noexcept {
     if (n != 0) heartbeat_.said(now);
@@ -237,10 +239,14 @@ class session {
   /// The whole control frame at the front of what has begun.
   [[nodiscard]] std::error_code handle(const frame::header& h, time_point now) {
     const auto body = arrivals_.bytes().begun().substr(frame::header_size, h.length);
-    const bool greets = !connected() && !h.is(frame::type::refuse);
-    const auto ec = greets ? welcomed(body, now) : obey(h, body, now);
-    if (!ec) arrivals_.bytes().drop(h.size());
-    return ec;
+    if (connected() || h.is(frame::type::refuse)) {
+      if (const auto bad = obey(h, body, now)) return bad;
+    } else {
+      if (const auto bad = handshake_.welcomed(body, here())) return *bad;
+      connect(now);
+    }
+    arrivals_.bytes().drop(h.size());
+    return {};
   }
 
   [[nodiscard]] std::error_code obey(const frame::header& h, std::string_view body,
@@ -255,12 +261,6 @@ class session {
     quiet_ = !h.is(type::ack);
     const auto next = h.is(type::ack) ? number : frame::get<8>(body.data() + frame::number_size);
     return log().acknowledge(next) ? std::error_code{} : make_error_code(errc::bad_ack);
-  }
-
-  [[nodiscard]] std::error_code welcomed(std::string_view body, time_point now) {
-    if (const auto bad = handshake_.welcomed(body, here())) return *bad;
-    connect(now);
-    return {};
   }
 
   /// When all is complete the listener says so, then the dialer: a stream's end says nothing.

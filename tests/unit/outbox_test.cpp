@@ -147,19 +147,16 @@ TEST_CASE("a limit below a chunk is not cut further where a chunk ends") {
   }
 }
 
-TEST_CASE("unsent and queued tell what no batch has taken yet") {
+TEST_CASE("unsent tells what no batch has taken yet") {
   outbox box(plenty);
   queue(box, {10, 20, 30});
   CHECK(box.unsent() == 0);
-  CHECK(box.queued() == 3 * overhead + 60);
   const auto bytes = prepared(box, 2 * overhead + 30);  // the first two
   CHECK(box.unsent() == 2);
-  CHECK(box.queued() == overhead + 30);
   box.commit(bytes.size());
   CHECK(box.unsent() == 2);
   write_all(box);
   CHECK(box.unsent() == 3);
-  CHECK(box.queued() == 0);
 }
 
 // --- batches
@@ -180,8 +177,7 @@ TEST_CASE("a batch is one chunk where fewer than four are queued") {
   outbox box(plenty);
   const std::size_t half = chunk_size / 2 - overhead;
   queue(box, {half, half, half, half, half, half});  // three chunks
-  for (std::size_t queued = 3; queued > 0; --queued) {
-    CHECK(box.queued() == queued * chunk_size);
+  for (int i = 0; i < 3; ++i) {
     const auto bytes = write_batch(box);
     CHECK(bytes.size() == chunk_size);
     CHECK(frames_in(bytes) == 2);
@@ -196,6 +192,35 @@ TEST_CASE("a batch is four chunks where as many are queued") {
   CHECK(write_batch(box).size() == 4 * chunk_size);
   CHECK(write_batch(box).size() == chunk_size);
   CHECK(all.size() == 9 * chunk_size);
+}
+
+TEST_CASE("frames longer than a chunk share a batch up to the size of four chunks") {
+  outbox box(plenty);
+  const std::size_t size = chunk_size + 1;
+  const std::vector<std::size_t> six(6, size - overhead);
+  queue(box, six);
+  CHECK(write_batch(box).size() == 4 * size);
+  CHECK(write_batch(box).size() == 2 * size);
+  queue(box, {3 * chunk_size, 3 * chunk_size, 3 * chunk_size});
+  CHECK(frames_in(write_batch(box)) == 2);  // one alone would be less
+}
+
+TEST_CASE("a chunk is full that the next frame did not fit into, of long ones four") {
+  outbox box(plenty);
+  queue(box, {chunk_size / 2, 10});
+  CHECK(!box.has_full_chunk());
+  queue(box, chunk_size / 2);
+  CHECK(box.has_full_chunk());
+  write_batch(box);
+  CHECK(!box.has_full_chunk());
+  write_all(box);
+  for (int i = 0; i < 4; ++i) {
+    CHECK(!box.has_full_chunk());
+    queue(box, chunk_size);
+  }
+  CHECK(box.has_full_chunk());
+  write_batch(box);
+  CHECK(!box.has_full_chunk());
 }
 
 TEST_CASE("a batch has no more pieces than a write takes, wherever it begins") {
@@ -542,7 +567,6 @@ TEST_CASE("a new connection writes again from any frame on, after any acks, byte
       CHECK(f.box.held() == held);
       CHECK(f.box.allocated() == memory);  // nothing is copied
       CHECK(f.box.between_batches());
-      CHECK(f.box.queued() == f.from(next).size());
       CHECK(write_all(f.box) == f.from(next));
       for (std::uint64_t i = acked; i <= count; ++i) CHECK(f.box.acknowledge(i));
       CHECK(f.box.held() == 0);

@@ -9,9 +9,9 @@
 #include <system_error>
 #include <utility>
 
-#include <parley/chunks.hpp>
 #include <parley/detail/alarms.hpp>
 #include <parley/detail/asio.hpp>
+#include <parley/detail/commons.hpp>
 #include <parley/detail/connection.hpp>
 #include <parley/detail/wakeup.hpp>
 #include <parley/error.hpp>
@@ -19,29 +19,6 @@
 #include <parley/options.hpp>
 
 namespace parley::detail {
-
-/// What the conversations on one executor share.
-template <typename Clock>
-struct commons {
-  explicit commons(const asio::any_io_executor& e)
-      : alarms(std::make_shared<detail::alarms<Clock>>(e)) {}
-
-  std::shared_ptr<detail::alarms<Clock>> alarms;
-  parley::spares spares;
-};
-
-/// Who goes on with a conversation whose connection has ended.
-template <typename Carrier>
-class host {
- public:
-  host() = default;
-  host(const host&) = delete;
-  host& operator=(const host&) = delete;
-  virtual void connection_over(std::shared_ptr<Carrier>, std::error_code why) = 0;
-
- protected:
-  ~host() = default;
-};
 
 /// A conversation: a protocol, the connection that carries it now, and who waits for what.
 ///
@@ -67,6 +44,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
       : options_(std::move(o)),
         commons_(std::move(shared)),
         arrived_(executor()),
+        progressed_(executor()),
         changed_(executor()),
         protocol_(*options_, args..., &commons_->spares) {}
   template <typename... Args>
@@ -78,6 +56,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   /// A connection begins: the protocol has been told to `dial` or to `accept`, and there is none.
   void attach(Stream s) {
     ++epoch_;
+    flush_due_ = false;
     connection_.emplace(*this, std::move(s));
     changed_.notify();
   }
@@ -141,6 +120,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     const auto self = this->shared_from_this();
     if (begun()) tell({.what = event::kind::ended, .reason = why});
     arrived_.notify();
+    progressed_.notify();
     changed_.notify();
   }
 
@@ -161,6 +141,19 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     const auto a = protocol_.push(body, tag);
     if (a == admission::queued) flush_soon();
     return a;
+  }
+
+  /// The same if a flush is to come anyway and nothing else is to be done: most of a busy stream.
+  [[nodiscard]] bool push_behind(std::string_view body, tag_type tag) {
+    if constexpr (requires { protocol_.push_behind(body, tag); })
+      return flush_due_ && !ended_ && protocol_.push_behind(body, tag);
+    return false;
+  }
+
+  /// The next message if it stands right behind the last one; if not, ask `take`.
+  [[nodiscard]] std::optional<message> take_next() {
+    if constexpr (requires { protocol_.take_next(); }) return protocol_.take_next();
+    return std::nullopt;
   }
 
   /// The next message, if it has arrived; if not, the program is going to wait or to do something
@@ -220,18 +213,20 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
 
   /// Something has come: the program, if it waits for that, is resumed in line.
   void dispatch() {
+    const bool posted = std::exchange(flush_due_, true);
     while (const auto rejected = protocol_.rejection())
       tell({.what = event::kind::rejected, .reason = *rejected});
     if (protocol_.readable() || protocol_.at_end()) arrived_.notify();
-    if (protocol_.at_end()) changed_.notify();  // `close` may wait for the goodbye
+    if (protocol_.at_end()) progressed_.notify();  // `close` may wait for the goodbye
     progress();
+    flush_due_ = posted;
   }
 
   /// Something may have been acknowledged: there may be room to send.
   void progress() {
     if (protocol_.acknowledged() == acknowledged_) return;
     acknowledged_ = protocol_.acknowledged();
-    changed_.notify();
+    progressed_.notify();
   }
 
   void tell(event e) const {
@@ -243,7 +238,11 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
 
   /// Resumed when something has arrived, or the end.
   [[nodiscard]] wakeup& arrived() noexcept { return arrived_; }
-  /// Resumed when the peer has acknowledged, there is room to send, or the state has changed.
+  /// Resumed when the peer has acknowledged, so that there is room to send, has said goodbye, or at
+  /// the end.
+  [[nodiscard]] wakeup& progressed() noexcept { return progressed_; }
+  /// Resumed when a connection begins, has greeted or is over, or at the end. Not at each
+  /// acknowledgement: somebody waits here most of the time.
   [[nodiscard]] wakeup& changed() noexcept { return changed_; }
   [[nodiscard]] Protocol& protocol() noexcept { return protocol_; }
   [[nodiscard]] const Protocol& protocol() const noexcept { return protocol_; }
@@ -264,12 +263,12 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   using connection_type = connection<Stream, Protocol, Clock, carrier>;
 
   void flush_soon() {
-    if (connection_ && protocol_.batch_is_full())
+    if (protocol_.batch_is_full() && connection_)
       connection_->flush(connection_type::extent::full_batches);
-    if (flush_posted_ || !connection_ || connection_->dispatching()) return;
-    flush_posted_ = true;
+    if (flush_due_ || !connection_) return;
+    flush_due_ = true;
     asio::post(executor(), [self = this->shared_from_this()] {
-      self->flush_posted_ = false;
+      self->flush_due_ = false;
       self->flush();
     });
   }
@@ -277,6 +276,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   std::shared_ptr<const options> options_;
   std::shared_ptr<commons_type> commons_;
   wakeup arrived_;
+  wakeup progressed_;
   wakeup changed_;
   Protocol protocol_;
   std::optional<connection_type> connection_;
@@ -289,7 +289,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   bool hosted_ = false;  ///< there is one, or was
   bool ended_ = false;
   bool hurry_ = false;
-  bool flush_posted_ = false;
+  bool flush_due_ = false;  ///< one is to come: posted, or when what has come is dealt with
 };
 
 }  // namespace parley::detail
