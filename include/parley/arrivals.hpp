@@ -198,7 +198,8 @@ class arrivals {
     const auto head = frame::read_header(whole);
     held_size_ = head.size();
     inbox_.take(held_size_);
-    return {{whole.data() + message_overhead, held_size_ - message_overhead}, head.tag(), released_};
+    return {
+        {whole.data() + message_overhead, held_size_ - message_overhead}, head.tag(), released_};
   }
 
   void release(time_point now) noexcept {

@@ -90,7 +90,7 @@ class session {
   [[nodiscard]] admission push(std::string_view body, tag_type tag) {
     return departures_.push(body, tag, handshake_.max_outgoing());
   }
-  /// The same if it fits right behind the last one and no more has to be done for it; or not at all.
+  /// The same if it fits right behind the last one and nothing else is to be done; or not at all.
   [[nodiscard]] bool push_behind(std::string_view body, tag_type tag) {
     return departures_.push_behind(body, tag, handshake_.max_outgoing());
   }
