@@ -68,7 +68,7 @@ class awaitable_work {
   task<void> serve() {
     switch (trial_.what) {
       case work::ping_pong:
-      case work::echo: co_await send_back_until(echoes(trial_)); co_return;
+      case work::echo: co_await send_back_until(trial_.count); co_return;
       case work::one_way: co_await receive_until(trial_.count); break;
       case work::both_ways:
         co_await library::both(send_until(trial_.count), receive_until(trial_.count));
@@ -78,7 +78,6 @@ class awaitable_work {
   }
 
   task<figures> call() {
-    while (messages_.received() < warm_up(trial_)) co_await ping();
     stopwatch watch(trial_);
     switch (trial_.what) {
       case work::ping_pong: co_await ping_on(watch); break;
@@ -123,7 +122,7 @@ class awaitable_work {
     co_await receive_until(messages_.received() + 1);
   }
   task<void> ping_on(stopwatch& watch) {
-    while (messages_.received() < echoes(trial_)) {
+    while (messages_.received() < trial_.count) {
       co_await ping();
       watch.turn();
     }

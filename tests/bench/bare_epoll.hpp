@@ -1,11 +1,13 @@
 #pragma once
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
@@ -27,8 +29,10 @@ namespace bench {
 /// here until a system call shows that it no longer can, and the kernel is told once.
 class epoll_stream {
  public:
-  epoll_stream(descriptor fd, const trial& t)
-      : fd_(std::move(fd)),
+  /// Before it sleeps it looks for as long as `spin`, as `parley::run_spinning` does.
+  epoll_stream(descriptor fd, const trial& t, std::chrono::microseconds spin)
+      : spin_(spin),
+        fd_(std::move(fd)),
         epoll_(must(::epoll_create1(EPOLL_CLOEXEC), "epoll_create")),
         in_(t.size, most),
         out_(t.size) {
@@ -79,7 +83,7 @@ class epoll_stream {
   /// Waits until the socket can do more than it could.
   void wait() {
     epoll_event event{};
-    must(::epoll_wait(epoll_.get(), &event, 1, -1), "epoll_wait");
+    if (!spin(event)) poll(event, forever);
     if ((event.events & ~EPOLLOUT) != 0) readable_ = true;  // an end or an error is read, too
     if ((event.events & EPOLLOUT) != 0) writable_ = true;
   }
@@ -100,6 +104,26 @@ class epoll_stream {
   /// More than one batch: what came during a write is read in one go, a quarter faster both ways.
   static constexpr std::size_t most = std::size_t{128} << 10U;
 
+  static constexpr int forever = -1;
+
+  /// Whether anything has happened within that time.
+  bool poll(epoll_event& event, int timeout_ms) const {
+    return must(::epoll_wait(epoll_.get(), &event, 1, timeout_ms), "epoll_wait") != 0;
+  }
+
+  /// Whether anything has happened while it spun. Between two looks the core is offered to whoever
+  /// else wants it.
+  [[nodiscard]] bool spin(epoll_event& event) const {
+    if (spin_.count() == 0) return false;
+    const auto end = std::chrono::steady_clock::now() + spin_;
+    while (!poll(event, 0)) {
+      if (std::chrono::steady_clock::now() >= end) return false;
+      ::sched_yield();
+    }
+    return true;
+  }
+
+  std::chrono::microseconds spin_;
   descriptor fd_;
   descriptor epoll_;
   incoming_frames in_;
@@ -108,13 +132,21 @@ class epoll_stream {
   bool writable_ = true;
 };
 
-/// Sockets and `epoll`, one thread, and nothing else: what a conversation costs at least.
+/// Sockets and `epoll`, one thread, and nothing else: what a conversation costs at least. One that
+/// spins does only what waits for answers.
 class bare_epoll final : public contender {
  public:
-  [[nodiscard]] std::string name() const override { return "bare epoll"; }
+  explicit bare_epoll(std::chrono::microseconds spin = {}) noexcept : spin_(spin) {}
+
+  [[nodiscard]] std::string name() const override {
+    return spin_.count() == 0 ? "bare epoll" : "bare, spinning";
+  }
+  [[nodiscard]] bool takes(const trial& t) const override {
+    return spin_.count() == 0 || t.what == work::ping_pong || t.what == work::echo;
+  }
 
   void serve(const trial& t, const announce& say) override {
-    epoll_stream s(accept_one(say), t);
+    epoll_stream s(accept_one(say), t, spin_);
     if (t.what == work::ping_pong || t.what == work::echo)
       echo(s, t);
     else
@@ -124,7 +156,7 @@ class bare_epoll final : public contender {
   }
 
   figures call(const trial& t, const std::string& address) override {
-    epoll_stream s(connect_to(address), t);
+    epoll_stream s(connect_to(address), t, spin_);
     if (t.what == work::ping_pong || t.what == work::echo) return keep_under_way(s, t);
     stopwatch time(t);
     stream(s, t, t.count, t.what == work::both_ways ? t.count + 1 : 1);
@@ -196,6 +228,8 @@ class bare_epoll final : public contender {
         s.look();
     }
   }
+
+  std::chrono::microseconds spin_;
 };
 
 }  // namespace bench

@@ -15,6 +15,7 @@
 #include "heat.hpp"
 #include "placement.hpp"
 #include "progress.hpp"
+#include "read_rows.hpp"
 #include "reference.hpp"
 #include "report_json.hpp"
 #include "report_text.hpp"
@@ -67,7 +68,17 @@ std::vector<planned> plan(const bench::contenders& all, const settings& s,
   return heats;
 }
 
+/// What the file brings of that which the command line asks for.
+rows measured_before(const settings& s) {
+  if (s.with.empty()) return {};
+  rows found = bench::read_rows(s.with);
+  std::erase_if(found,
+                [&](const bench::row& r) { return !s.wants(r.group) && !s.wants(r.contender); });
+  return found;
+}
+
 rows measure(const std::vector<planned>& heats, const settings& s) {
+  const rows before = measured_before(s);  // first: it may be no such file
   bench::progress show(heats.size() + bench::crowds_parts(s));
   rows all;
   for (const auto& p : heats) {
@@ -76,6 +87,7 @@ rows measure(const std::vector<planned>& heats, const settings& s) {
   }
   const rows crowds = bench::measure_crowds(s, show);
   all.insert(all.end(), crowds.begin(), crowds.end());
+  all.insert(all.end(), before.begin(), before.end());
   return all;
 }
 
@@ -96,6 +108,8 @@ int run(int argc, char** argv) {
                            ->capture_default_str();
   app.add_option("--only", s.only, "groups or contenders whose names contain TEXT")
       ->type_name("TEXT");
+  app.add_option("--with", s.with, "also report the rows in FILE, as compile_cost writes them")
+      ->type_name("FILE");
   app.add_option("--json", s.json, "also write the report to FILE")->type_name("FILE")->take_last();
   app.add_flag("--quick", s.quick, "3 rounds of short trials: shows that it works, not how well");
   CLI11_PARSE(app, argc, argv);

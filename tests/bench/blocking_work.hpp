@@ -37,7 +37,7 @@ class blocking_work {
     meet_client();
     switch (trial_.what) {
       case work::ping_pong:
-      case work::echo: return send_back_until(echoes(trial_));
+      case work::echo: return send_back_until(trial_.count);
       case work::one_way: receive_until(trial_.count); break;
       case work::both_ways: exchange(); break;
     }
@@ -46,7 +46,6 @@ class blocking_work {
 
   figures call() {
     meet_server();
-    while (messages_.received() < warm_up(trial_)) ping();
     stopwatch watch(trial_);
     switch (trial_.what) {
       case work::ping_pong: ping_on(watch); break;
@@ -99,7 +98,7 @@ class blocking_work {
     receive();
   }
   void ping_on(stopwatch& watch) {
-    while (messages_.received() < echoes(trial_)) {
+    while (messages_.received() < trial_.count) {
       ping();
       watch.turn();
     }

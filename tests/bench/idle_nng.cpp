@@ -1,5 +1,3 @@
-#ifdef PARLEY_BENCH_HAS_NNG
-
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -91,5 +89,3 @@ readings measure_idle_nng(std::size_t size) {
 }
 
 }  // namespace bench
-
-#endif

@@ -1,5 +1,3 @@
-#ifdef PARLEY_BENCH_HAS_ZEROMQ
-
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -104,5 +102,3 @@ readings measure_idle_zeromq(std::size_t size) {
 }
 
 }  // namespace bench
-
-#endif

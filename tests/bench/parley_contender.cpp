@@ -154,6 +154,7 @@ class parley_contender final : public contender {
   [[nodiscard]] std::string name() const override { return use_.name; }
 
   [[nodiscard]] bool takes(const trial& t) const override {
+    if (use_.settings) return t.what == work::one_way;
     const bool stream = t.what == work::one_way || t.what == work::both_ways;
     if (use_.calls == style::awaits) return stream;
     return use_.spin.count() == 0 || !stream;
@@ -174,7 +175,7 @@ class parley_contender final : public contender {
  private:
   asio::awaitable<void> serve_one(trial t, announce say) const {
     const parley::test::scratch folder;  // where the Unix socket is
-    parley::listener listener(co_await asio::this_coro::executor);
+    parley::listener listener(co_await asio::this_coro::executor, settings());
     if (use_.over == transport::tcp)
       listener.listen("127.0.0.1", 0);
     else
@@ -191,8 +192,12 @@ class parley_contender final : public contender {
   }
 
   [[nodiscard]] asio::awaitable<parley::peer> dial(const std::string& address) const {
-    if (use_.over == transport::tcp) return parley::dial("127.0.0.1", address);
-    return parley::dial(parley::unix_connector{address});
+    if (use_.over == transport::tcp) return parley::dial("127.0.0.1", address, settings());
+    return parley::dial(parley::unix_connector{address}, settings());
+  }
+
+  [[nodiscard]] parley::options settings() const {
+    return use_.settings.value_or(parley::options());
   }
 
   /// Until the work is done and all connections are closed.

@@ -2,7 +2,10 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
+
+#include <parley/options.hpp>
 
 #include "contender.hpp"
 
@@ -19,6 +22,8 @@ struct parley_use {
   transport over = transport::tcp;
   style calls = style::tries;
   std::chrono::microseconds spin{0};  ///< before it sleeps; 0: not at all
+  /// Of both sides, where these are not the defaults: what that changes, a one-way stream shows.
+  std::optional<parley::options> settings{};
 };
 
 /// Parley with everything on: numbers, acknowledgements, windows, heartbeats.

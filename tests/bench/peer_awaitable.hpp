@@ -1,11 +1,11 @@
 #pragma once
 
-#include <cstdint>
 #include <string>
 #include <utility>
 
 #include "awaitable_work.hpp"
 #include "contender.hpp"
+#include "tcp_ends.hpp"
 
 namespace bench {
 
@@ -19,18 +19,14 @@ class awaitable_peer final : public contender {
 
   void serve(const trial& t, const announce& tell) override {
     context io(1);
-    typename tcp::acceptor acceptor(io, loopback(0));
-    tell(std::to_string(acceptor.local_endpoint().port()));
-    Channel channel(without_delay(acceptor.accept()), t);
+    Channel channel(tcp_ends<library>::accept_one(io, tell), t);
     library::spawn(io, serve_over(channel, t));
     io.run();
   }
 
   figures call(const trial& t, const std::string& port) override {
     context io(1);
-    typename tcp::socket socket(io);
-    socket.connect(loopback(static_cast<std::uint16_t>(std::stoul(port))));
-    Channel channel(without_delay(std::move(socket)), t);
+    Channel channel(tcp_ends<library>::connect_to(io, port), t);
     figures seen;
     library::spawn(io, call_over(channel, t, seen));
     io.run();
@@ -40,7 +36,6 @@ class awaitable_peer final : public contender {
  private:
   using library = typename Channel::library;
   using context = typename library::context;
-  using tcp = typename library::tcp;
   template <typename T>
   using task = typename library::template task<T>;
 
@@ -56,15 +51,6 @@ class awaitable_peer final : public contender {
     awaitable_work work(channel, t);
     seen = co_await work.call();
     channel.finish();
-  }
-
-  [[nodiscard]] static typename tcp::endpoint loopback(std::uint16_t port) {
-    return {library::address_v4::loopback(), port};
-  }
-
-  [[nodiscard]] static typename tcp::socket without_delay(typename tcp::socket s) {
-    s.set_option(typename tcp::no_delay(true));
-    return s;
   }
 
   std::string name_;

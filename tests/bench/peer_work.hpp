@@ -11,14 +11,6 @@
 // What the peers' work has in common, whether it blocks or is awaited.
 namespace bench {
 
-/// Turns of a ping-pong that go before those that count, in which caches and buffers settle.
-[[nodiscard]] inline std::uint64_t warm_up(const trial& t) {
-  return t.what == work::ping_pong ? t.count / 10 : 0;
-}
-
-/// Messages that the server sends back.
-[[nodiscard]] inline std::uint64_t echoes(const trial& t) { return warm_up(t) + t.count; }
-
 /// The messages of one end, both ways: numbers those that it sends, checks those that it receives.
 class numbered_messages {
  public:

@@ -10,6 +10,7 @@ namespace bench {
 [[nodiscard]] std::unique_ptr<contender> make_zeromq();
 [[nodiscard]] std::unique_ptr<contender> make_nng();
 [[nodiscard]] std::unique_ptr<contender> make_beast();
+[[nodiscard]] std::unique_ptr<contender> make_asio_callbacks();
 [[nodiscard]] std::unique_ptr<contender> make_asio_write();
 [[nodiscard]] std::unique_ptr<contender> make_asio_chat();
 

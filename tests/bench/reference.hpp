@@ -22,14 +22,19 @@ namespace bench {
   return contender.starts_with("bare");
 }
 
-/// Whether this is somebody else's way to exchange messages: neither parley nor bare sockets.
+/// Not a way to exchange messages, but what it costs at least to be built on Asio.
+inline constexpr std::string_view asio_floor = "Asio, callbacks";
+
+/// Whether this is somebody else's way to exchange messages: neither parley nor a floor.
 [[nodiscard]] inline bool is_peer(std::string_view contender) {
-  return !contender.starts_with("parley") && !is_bare(contender);
+  return !contender.starts_with("parley") && !is_bare(contender) && contender != asio_floor;
 }
 
 /// Whom the others of a group are compared with: bare sockets that do the same work as well as it
-/// can be done. Empty where there are none.
+/// can be done; or, of what compiling costs, what parley includes of Asio. Empty where there are
+/// none.
 [[nodiscard]] inline std::string reference_of(std::string_view group, const rows& all) {
+  if (group.starts_with("compile cost")) return "Asio's parts";
   if (group == "one-way stream") return "bare batched";
   std::string first;
   for (const auto& r : all) {

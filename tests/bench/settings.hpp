@@ -12,6 +12,7 @@ struct settings {
   int rounds = 11;
   bool quick = false;
   std::string only;  ///< a part of the names of groups or contenders; empty: all
+  std::string with;  ///< a file of rows that something else has measured; empty: none
   std::string json;  ///< the file to write; empty: none
 
   [[nodiscard]] bool wants(std::string_view name) const { return name.find(only) != name.npos; }
