@@ -70,6 +70,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     demand(s.acknowledged() <= 3);
     // Invariant 9: a window, and a chunk more for each of what is held and what has begun.
     demand(s.statistics().memory <= limits.window + limits.outbox + 4 * parley::chunk_size);
+    if (slice % 3 == 0) s.rest();
     if (slice % 2 == 0) continue;  // the program is slow
     while (const auto m = s.take(now)) demand(m->sequence == expected++);
     write_all(s, now);

@@ -112,8 +112,8 @@ class arrivals {
   /// The connection has ended: what had begun to arrive will be sent again.
   void rewind() noexcept {
     begun_size_ = 0;
-    inbox_.commit(0);
     inbox_.drop(inbox_.begun().size());
+    inbox_.rest();
   }
 
   /// The first sequence number not yet received.

@@ -11,6 +11,7 @@
 #include <parley/detail/dialer.hpp>
 #include <parley/detail/random.hpp>
 #include <parley/detail/spawn.hpp>
+#include <parley/detail/wakeup.hpp>
 #include <parley/frame.hpp>
 #include <parley/lines.hpp>
 #include <parley/options.hpp>
@@ -77,7 +78,8 @@ asio::awaitable<basic_peer<detail::stream_of<Connector>, Protocol, Clock>> dial(
   const auto dialer = std::make_shared<detail::dialer<stream, Connector, Clock, carrier_type>>(
       std::move(connect), carrier);
   detail::spawn(executor, dialer->run(dialer));
-  while (!carrier->begun() && !carrier->ended()) co_await carrier->changed().wait();
+  detail::wakeup::waiter here(carrier->changed());
+  while (!carrier->begun() && !carrier->ended()) co_await here.notified();
   if (!carrier->begun()) dialer->rethrow();
   co_return side;
 }

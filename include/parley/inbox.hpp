@@ -44,9 +44,8 @@ class inbox {
     return {c.data.get() + c.end, c.room()};
   }
 
-  /// `n` bytes, perhaps none, have been read into the room.
+  /// `n` bytes, perhaps none, have been read into the room; the next read is to follow.
   void commit(std::size_t n) noexcept {
-    reserved_ = false;
     if (n == 0) return;
     assert(n <= log_.back().room());
     log_.back().end += n;
@@ -65,6 +64,12 @@ class inbox {
     whole_ += n;
     begun_ += n;
     expected_ = n <= most_expected ? n : 0;
+  }
+
+  /// No read follows soon: the room is not kept.
+  void rest() noexcept {
+    reserved_ = false;
+    trim();
   }
 
   /// The first `n` begun bytes are nothing for the program.
@@ -189,7 +194,7 @@ class inbox {
   std::size_t begun_ = 0;     ///< in the back chunk: start of what has begun
   std::size_t expected_ = 0;  ///< bytes of the next item, if it is like the last
   bool held_ = false;
-  bool reserved_ = false;  ///< a read into the room is under way
+  bool reserved_ = false;  ///< a read into the room is under way, or to follow
 };
 
 }  // namespace parley

@@ -132,6 +132,8 @@ class lines {
     }
   }
 
+  void rest() noexcept { inbox_.rest(); }
+
   /// The stream has ended: what has begun is the last line, and that was the goodbye.
   [[nodiscard]] std::error_code commit_end() {
     ended_ = true;

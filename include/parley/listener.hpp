@@ -110,8 +110,9 @@ class basic_listener {
     std::size_t next = 0;                      ///< number of the next caller who has no session
 
     [[nodiscard]] bool open() const noexcept { return reception->is_open(); }
-    void turned_away(std::error_code why, const std::string& who) const {
+    void turned_away(std::error_code why, const detail::caller& c) const {
       if (!settings->on_event) return;
+      const std::string who = c.who();
       settings->on_event({.what = event::kind::turned_away, .reason = why, .detail = who});
     }
   };
@@ -195,7 +196,7 @@ class basic_listener {
       self->reception->admit(std::move(who.socket));
       co_return;
     }
-    self->turned_away(errc::refused_busy, who.who);
+    self->turned_away(errc::refused_busy, who);
     const std::string busy = "parley: busy with another conversation\n";
     co_await detail::say_last(who, busy);
   }
@@ -204,7 +205,7 @@ class basic_listener {
                                       const detail::greeted& said) {
     frame::refusal r;
     if (said.failed) {
-      self->turned_away(said.failed, who.who);
+      self->turned_away(said.failed, who);
       if (said.failed != errc::malformed_frame) co_return;
     } else {
       co_await self->reception->make_way(said.hello);
@@ -212,7 +213,7 @@ class basic_listener {
       const auto refused = self->reception->admit(said.hello, who.socket);
       if (!refused) co_return;
       r = *refused;
-      self->turned_away(frame::to_errc(r.reason), who.who);
+      self->turned_away(frame::to_errc(r.reason), who);
     }
     co_await detail::say_last(who, frame::encode(r));
   }

@@ -6,8 +6,9 @@
 #include <cstdint>
 
 #include <parley/chunks.hpp>
-#include <parley/frame.hpp>
 #include <parley/gather.hpp>
+#include <parley/options.hpp>
+#include <parley/place.hpp>
 
 namespace parley {
 
@@ -93,7 +94,7 @@ class outbox {
     }
     auto at = cursor_;
     while (at.position != batch_.position) {
-      enter_next(at);
+      at.enter_next();
       const std::size_t stop = at.at == batch_.at ? batch_.offset : at.at->end;
       out.add(at.at->view(at.offset, stop));
       at.position += stop - at.offset;
@@ -107,7 +108,7 @@ class outbox {
     assert(n <= batch_.position - cursor_.position);
     cursor_.position += n;
     while (n != 0) {
-      enter_next(cursor_);
+      cursor_.enter_next();
       const std::size_t step = std::min(n, cursor_.at->end - cursor_.offset);
       cursor_.offset += step;
       n -= step;
@@ -132,7 +133,7 @@ class outbox {
     assert(base() <= next && next <= before);
     abandon_batch();
     batch_ = base_;
-    advance(batch_, next);
+    batch_.advance(next);
     cursor_ = batch_;
     return before - next;
   }
@@ -146,6 +147,14 @@ class outbox {
     acknowledged_ = next;
     free_acknowledged();
     return true;
+  }
+
+  /// Gives back the memory of an outbox in which nothing is.
+  void trim() noexcept {
+    if (base_.position != end_position_) return;
+    while (!log_.empty()) log_.pop();
+    for (place* p : {&base_, &cursor_, &batch_}) p->at = nullptr, p->offset = 0;
+    left_ = 0;
   }
 
   [[nodiscard]] std::uint64_t base() const noexcept { return acknowledged_; }
@@ -171,14 +180,6 @@ class outbox {
   [[nodiscard]] std::size_t allocated() const noexcept { return log_.allocated(); }
 
  private:
-  /// A place between two frames (the cursor: anywhere in the batch).
-  struct place {
-    chunk* at = nullptr;
-    std::size_t offset = 0;
-    std::uint64_t position = 0;  ///< bytes since the session began
-    std::uint64_t sequence = 0;  ///< of the frame that begins here
-  };
-
   /// Makes the back chunk one with room for a frame of `size` bytes.
   void find_room(std::size_t size) {
     const bool first = log_.empty();
@@ -192,27 +193,16 @@ class outbox {
     filled_ = !first || room - size < message_overhead;
   }
 
-  static void enter_next(place& p) noexcept {
-    if (p.offset == p.at->end && p.at->next) {
-      p.at = p.at->next.get();
-      p.offset = 0;
-    }
-  }
-
-  [[nodiscard]] static std::size_t frame_size(const place& p) noexcept {
-    return frame::read_header(p.at->view(p.offset, p.at->end)).size();
-  }
-
   /// Whether the frame after `p` exists and may be written.
   [[nodiscard]] bool within(place p, std::uint64_t window) const noexcept {
     if (p.position == end_position_) return false;
-    enter_next(p);
-    return p.position - base_.position + frame_size(p) <= window;
+    p.enter_next();
+    return p.position - base_.position + p.frame_size() <= window;
   }
 
   /// Moves the batch's end over the rest of one chunk, or as far as the window goes.
   void extend(std::uint64_t window) noexcept {
-    enter_next(batch_);
+    batch_.enter_next();
     const std::size_t rest = batch_.at->end - batch_.offset;
     if (batch_.position - base_.position + rest <= window) {
       batch_.offset += rest;
@@ -220,7 +210,7 @@ class outbox {
       batch_.sequence = batch_.at->next ? batch_.at->next->first : end_;
       return;
     }
-    while (within(batch_, window)) step(batch_);
+    while (within(batch_, window)) batch_.step();
   }
 
   /// Whether the batch, of `n` chunks, goes on with the next: it becomes one of the larger kind, or
@@ -234,54 +224,39 @@ class outbox {
   }
 
   [[nodiscard]] static bool is_long(const chunk& c) noexcept { return c.capacity > chunk_size; }
-
-  /// Moves `p` to the frame with that number, over whole chunks where it can.
-  static void advance(place& p, std::uint64_t sequence) noexcept {
-    while (p.sequence < sequence) {
-      enter_next(p);
-      if (p.at->next && p.at->next->first <= sequence) {
-        p.position += p.at->end - p.offset;
-        p.offset = p.at->end;
-        p.sequence = p.at->next->first;
-      } else {
-        step(p);
-      }
-    }
-  }
-
-  static void step(place& p) noexcept {
-    const std::size_t size = frame_size(p);
-    p.offset += size;
-    p.position += size;
-    ++p.sequence;
-  }
-
   /// Frees what is acknowledged and no longer part of a write under way.
   void free_acknowledged() noexcept {
     const std::uint64_t target =
         std::min(acknowledged_, between_batches() ? batch_.sequence : cursor_.sequence);
-    advance(base_, target);
+    if (base_.sequence == target) return;
+    base_.advance(target);
     pop_freed();
   }
 
   /// Gives back the chunks that lie wholly before the base.
   void pop_freed() noexcept {
-    if (base_.position == end_position_) {  // nothing is left: start afresh in the next chunk
-      left_ = 0;
-      while (!log_.empty()) log_.pop();
-      for (place* p : {&base_, &cursor_, &batch_}) p->at = nullptr, p->offset = 0;
-      return;
-    }
-    enter_next(base_);
+    if (log_.empty()) return;
+    base_.enter_next();
     while (&log_.front() != base_.at) {
       leave_front(cursor_);
       leave_front(batch_);
       log_.pop();
     }
+    if (base_.position == end_position_) start_afresh();
+  }
+
+  /// Nothing is left: the last chunk is begun anew, if it was not made for a long frame.
+  void start_afresh() noexcept {
+    chunk& c = log_.back();
+    if (is_long(c)) return trim();
+    c.end = 0;
+    c.first = end_;
+    left_ = std::min(chunk_size, limit_);
+    for (place* p : {&base_, &cursor_, &batch_}) p->at = &c, p->offset = 0;
   }
 
   void leave_front(place& p) noexcept {
-    if (p.at == &log_.front()) enter_next(p);
+    if (p.at == &log_.front()) p.enter_next();
   }
 
   std::size_t limit_;

@@ -31,9 +31,6 @@ namespace parley {
 /// A message is released, and with that acknowledged, when the program comes back for the next.
 /// Outlives its connections: each goes on where the peer's greeting says that it stands.
 ///
-///   session s(options, id);
-///   s.dial(now);                         // now s owes a hello
-///
 /// Not safe for sharing between threads.
 class session {
  public:
@@ -53,12 +50,10 @@ class session {
 
   /// As the dialer: begins the next attempt; a hello is owed. No connection may be under way.
   void dial(time_point now) { control_.begin(handshake_.dial(here(), now)); }
-
   /// As the listener: why the hello of the dialer whose session this is must be refused.
   [[nodiscard]] std::optional<frame::refuse_reason> check(const frame::hello& h) const noexcept {
     return handshake_.check(h, here());
   }
-
   /// As the listener: takes such a hello; a welcome is owed. No connection may be under way, as
   /// what it still brings would come between. A refusal leaves the session as it was.
   [[nodiscard]] std::optional<frame::refuse_reason> accept(const frame::hello& h, time_point now) {
@@ -68,7 +63,6 @@ class session {
     control_.begin(handshake_.welcome(here()));
     return std::nullopt;
   }
-
   /// The connection has ended; nothing is read or written until the next begins.
   void detach() noexcept {
     handshake_.hang_up();
@@ -76,7 +70,6 @@ class session {
     log().abandon_batch();
     trim();
   }
-
   /// Owes the peer the word that this side ends it all at once. False: no frame can be written now.
   [[nodiscard]] bool abandon() {
     if (!connected() || !control_.empty() || !log().between_batches()) return false;
@@ -147,9 +140,12 @@ class session {
       if (!head) break;
       head->is_message() ? arrivals_.message(*head) : void(bad = handle(*head, now));
     }
-    if (std::exchange(quiet_, false) && !bad) trim();
-    arrivals_.bytes().trim();
     return bad;
+  }
+  /// No read is under way or follows soon.
+  void rest() noexcept {
+    arrivals_.bytes().rest();
+    if (std::exchange(quiet_, false)) trim();
   }
   /// The stream has ended. No error if all has been said.
   [[nodiscard]] std::error_code commit_end() const noexcept {
@@ -228,6 +224,7 @@ class session {
   /// In a silence, ours or the peer's: an idle conversation holds no memory, and needs none.
   void trim() noexcept {
     arrivals_.bytes().trim();
+    log().trim();
     control_.trim();
     if (spares_) spares_->drop();
   }
@@ -241,9 +238,11 @@ class session {
     const auto body = arrivals_.bytes().begun().substr(frame::header_size, h.length);
     if (connected() || h.is(frame::type::refuse)) {
       if (const auto bad = obey(h, body, now)) return bad;
+    } else if (const auto bad = handshake_.welcomed(body, here())) {
+      return *bad;
     } else {
-      if (const auto bad = handshake_.welcomed(body, here())) return *bad;
       connect(now);
+      quiet_ = true;  // most who have dialed wait now
     }
     arrivals_.bytes().drop(h.size());
     return {};

@@ -38,6 +38,7 @@ std::error_code feed(Protocol& p, std::string_view bytes, time_point now = start
     bytes.remove_prefix(n);
     if (const auto ec = p.commit_read(n, now)) return ec;
   }
+  p.rest();
   return {};
 }
 

@@ -358,7 +358,8 @@ class session_pair {
     const auto ec = s.talk.commit_read(n, now_);
     if (s.is_dialer() && s.talk.connected()) welcomed_ = s.on->attempt;
     note_acks(s);
-    if (ec) hear_error(s, ec);
+    if (ec) return hear_error(s, ec);
+    if (input.arrived(now_).empty()) s.talk.rest();
   }
 
   void note_acks(side& s) {

@@ -18,6 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using parley::any_socket;
+using parley::errc;
 using parley::options;
 using parley::detail::caller;
 using parley::detail::callers;
@@ -175,21 +176,21 @@ TEST_CASE("who was dropped takes no place any more, whatever he still does") {
   CHECK(d.stayed() == "..xx");
 }
 
-TEST_CASE("a dropped caller is told at once: both his socket and his time are over") {
+TEST_CASE("a dropped caller's socket and his time are over at once") {
   door d(limits(1, 1));
   caller& c = d.come();
-  bool over = false;
-  c.deadline.async_wait([&](std::error_code) { over = true; });
   std::error_code heard;
   std::array<char, 1> byte;
   c.socket.async_read_some(asio::buffer(byte),
                            [&](std::error_code ec, std::size_t) { heard = ec; });
   d.context.poll();
-  REQUIRE_FALSE(over);
+  REQUIRE_FALSE(heard);
+  REQUIRE_FALSE(c.ended);
   d.come();
+  CHECK(c.ended == errc::crowded_out);
+  CHECK(c.rings_at() == caller::time_point::max());
   d.context.restart();
   d.context.poll();
-  CHECK(over);
   CHECK(heard == asio::error::operation_aborted);
   std::error_code end;
   d.outside.front().read_some(asio::buffer(byte), end);
@@ -235,12 +236,12 @@ TEST_CASE("who has no address is not counted by it") {
 TEST_CASE("a caller is known by address and port, and by the address alone") {
   door d(limits(10, 10));
   const caller& tcp = d.come_from("127.0.0.5");
-  CHECK(tcp.host == "127.0.0.5");
-  CHECK(tcp.who.starts_with("127.0.0.5:"));
-  CHECK(tcp.who.size() > tcp.host.size() + 1);
+  CHECK(tcp.host() == "127.0.0.5");
+  CHECK(tcp.who().starts_with("127.0.0.5:"));
+  CHECK(tcp.who().size() > tcp.host().size() + 1);
   const caller& local = d.come();
-  CHECK(local.host.empty());
-  CHECK(local.who == "unix socket");
+  CHECK(local.host().empty());
+  CHECK(local.who() == "unix socket");
 }
 
 TEST_CASE("the oldest silent caller can be asked to make room, as long as there is one") {
@@ -270,12 +271,30 @@ TEST_CASE("all can be sent away at once, in whatever stage they are") {
 
 TEST_CASE("the time for a greeting is counted from the call, and no stage gives more of it") {
   door d(limits(10, 10));
-  const auto before = asio::steady_timer::clock_type::now();
+  const auto before = std::chrono::steady_clock::now();
   caller& c = d.come();
-  const auto due = c.deadline.expiry();
+  const auto due = c.rings_at();
   CHECK(due >= before + 1h);
-  CHECK(due <= asio::steady_timer::clock_type::now() + 1h);
+  CHECK(due <= std::chrono::steady_clock::now() + 1h);
   c.enter(stage::greeting);
   c.enter(stage::leaving);
-  CHECK(c.deadline.expiry() == due);
+  CHECK(c.rings_at() == due);
+}
+
+TEST_CASE("whose time is over is dropped, and no other") {
+  options o = limits(10, 10);
+  o.handshake_timeout = 1ms;
+  door d(std::move(o));
+  caller& c = d.come();
+  std::error_code heard;
+  std::array<char, 1> byte;
+  c.socket.async_read_some(asio::buffer(byte),
+                           [&](std::error_code ec, std::size_t) { heard = ec; });
+  d.settings.handshake_timeout = 1h;
+  d.come();
+  while (!heard && d.context.run_one_for(10s) != 0) {
+  }
+  CHECK(c.ended == errc::handshake_timeout);
+  CHECK(heard == asio::error::operation_aborted);
+  CHECK(d.stayed() == ".x");
 }

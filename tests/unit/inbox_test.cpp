@@ -92,6 +92,9 @@ class reader {
     return all;
   }
 
+  /// Waits with the next read, if none is under way.
+  void rest() { room_.empty() ? box_.rest() : box_.trim(); }
+
   [[nodiscard]] std::string_view held() const { return held_; }
   [[nodiscard]] inbox& box() { return box_; }
 
@@ -419,7 +422,7 @@ TEST_CASE("the memory of released items is given back or used again") {
   CHECK(r.box().allocated() >= m.stream.size());
   CHECK(r.take_all() == m.kept_bytes);
   CHECK(r.box().allocated() <= 2 * chunk_size);
-  r.box().trim();
+  r.rest();
   CHECK(r.box().allocated() == 0);
   CHECK(r.box().idle());
 }
@@ -433,28 +436,27 @@ TEST_CASE("the memory of a long item is given back with the item") {
   CHECK(r.box().allocated() <= 2 * chunk_size);
 }
 
-TEST_CASE("trim leaves alone what is held, whole, begun, or being read into") {
+TEST_CASE("who rests keeps what is held, whole or begun, and what is being read into") {
   SECTION("held") {
     reader r;
     r.feed(item(kept, 100, 1));
     const auto held = r.take();
-    r.box().trim();
+    r.rest();
     CHECK(held == item(kept, 100, 1));
     (void)r.box().next();
-    r.box().trim();
     CHECK(r.box().allocated() == 0);
   }
   SECTION("whole") {
     reader r;
     r.feed(item(kept, 100, 1));
-    r.box().trim();
+    r.rest();
     CHECK(r.take() == item(kept, 100, 1));
   }
   SECTION("begun") {
     reader r;
     const auto one = item(kept, 100, 1);
     r.feed(one.substr(0, 3));
-    r.box().trim();
+    r.rest();
     r.feed(one.substr(3));
     CHECK(r.take() == one);
   }
@@ -469,14 +471,14 @@ TEST_CASE("trim leaves alone what is held, whole, begun, or being read into") {
   }
 }
 
-TEST_CASE("an inbox that was trimmed goes on as a new one") {
+TEST_CASE("an inbox that has rested goes on as a new one") {
   reader r;
   for (std::uint64_t i = 0; i < 5; ++i) {
     const auto one = item(kept, 100, i);
     r.feed(one);
     CHECK(r.take() == one);
     (void)r.box().next();
-    r.box().trim();
+    r.rest();
     CHECK(r.box().allocated() == 0);
   }
 }
@@ -503,7 +505,7 @@ class twin {
       case 2: read_nothing(); break;
       case 3: take(); break;
       case 4: reader_.reserve(); break;  // what comes next comes during a read
-      case 5: reader_.box().trim(); break;
+      case 5: reader_.rest(); break;
     }
     check();
   }
@@ -512,7 +514,7 @@ class twin {
     while (!stream_.empty()) read();
     read_nothing();
     while (!kept_.empty() || !held_.empty()) take();
-    reader_.box().trim();
+    reader_.rest();
     CHECK(reader_.box().allocated() == 0);
   }
 

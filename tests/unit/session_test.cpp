@@ -708,7 +708,7 @@ TEST_CASE("the goodbye fits a full outbox") {
   CHECK(p.listener.at_end());
 }
 
-TEST_CASE("an ended conversation gives its memory back") {
+TEST_CASE("an ended conversation gives its memory back with its connection") {
   pair p;
   for (std::uint64_t i = 0; i < 50; ++i) say(p.dialer, pattern(i, 50'000));
   p.dialer.finish();
@@ -719,6 +719,8 @@ TEST_CASE("an ended conversation gives its memory back") {
     take_all(p.dialer, p.now);
   }
   REQUIRE(p.done());
+  p.dialer.detach();
+  p.listener.detach();
   CHECK(p.dialer.statistics().memory == 0);
   CHECK(p.listener.statistics().memory == 0);
 }

@@ -1,13 +1,17 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <system_error>
 #include <utility>
 
+#include <parley/detail/alarms.hpp>
 #include <parley/detail/asio.hpp>
 #include <parley/detail/wakeup.hpp>
 #include <parley/endpoint.hpp>
+#include <parley/error.hpp>
 #include <parley/options.hpp>
 
 namespace parley::detail {
@@ -16,8 +20,8 @@ class callers;
 
 /// A connection that was accepted and has not become a conversation, and the time it is given.
 ///
-/// Used on one executor; `callers` must outlive it.
-struct caller {
+/// An alarm that rings when that time is over. Used on one executor; `callers` must outlive it.
+struct caller final : alarm<std::chrono::steady_clock> {
   enum class stage { silent, greeting, leaving };
 
   inline caller(callers& among, any_socket s);
@@ -29,18 +33,21 @@ struct caller {
   inline void enter(stage next);
 
   /// Ends whatever this side does with it.
-  void drop() {
-    dropped = true;
-    std::error_code ignored;  // closed already: then there is nothing left to end
-    socket.close(ignored);
-    deadline.cancel();
+  inline void drop(std::error_code why);
+
+  /// For people.
+  [[nodiscard]] std::string who() const {
+    return from_.size() == 0 ? "somebody" : to_string(from_);
+  }
+  /// The same for all callers from one IP address; else empty.
+  [[nodiscard]] std::string host() const {
+    if (!is_ip(from_)) return {};
+    const std::string at = to_string(from_);
+    return at.substr(0, at.rfind(':'));
   }
 
-  any_socket socket;
-  asio::steady_timer deadline;  ///< absolute, for all of the greeting
-  bool dropped = false;         ///< for others
-  std::string who;              ///< for people
-  std::string host;             ///< the same for all callers from one IP address; else empty
+  any_socket socket;      ///< does not block
+  std::error_code ended;  ///< why it was dropped
 
  private:
   friend class callers;
@@ -48,7 +55,11 @@ struct caller {
     explicit link(caller& c) noexcept : owner(c) {}
     caller& owner;
   };
+  void ring() override { drop(errc::handshake_timeout); }
+
   callers& among_;
+  endpoint from_;
+  std::string host_;  ///< once it is no longer silent
   stage stage_ = stage::silent;
   link link_{*this};
 };
@@ -57,7 +68,8 @@ struct caller {
 /// many of a kind the oldest goes. Who greets at once, as honest callers do, is never among them.
 class callers {
  public:
-  callers(asio::any_io_executor e, const options& o) : executor_(std::move(e)), options_(o) {}
+  callers(const asio::any_io_executor& e, const options& o)
+      : alarms_(std::make_shared<alarms<std::chrono::steady_clock>>(e)), options_(o) {}
 
   /// Sends the oldest one away who has not said anything. False: there is none.
   bool drop_oldest_silent() { return drop_oldest(silent_); }
@@ -85,7 +97,7 @@ class callers {
 
   static void drop(caller& c, group& g) {
     leave(c, g);
-    c.drop();
+    c.drop(errc::crowded_out);
   }
 
   static void leave(caller& c, group& g) noexcept {
@@ -101,7 +113,7 @@ class callers {
 
   void join(caller& c) {
     group& g = of(c.stage_);
-    if (c.stage_ != caller::stage::silent) make_room_for(c.host, g);
+    if (c.stage_ != caller::stage::silent) make_room_for(c.host_ = c.host(), g);
     while (g.size >= (&g == &silent_ ? options_.max_silent : options_.max_handshakes))
       drop_oldest(g);
     c.link_.join(g.all);
@@ -114,29 +126,36 @@ class callers {
     std::size_t count = 0;
     caller* oldest = nullptr;
     for (ring_link* l = g.all.next; l != &g.all; l = l->next) {
-      if (at(*l).host != host) continue;
+      if (at(*l).host_ != host) continue;
       if (count++ == 0) oldest = &at(*l);
     }
     if (count >= options_.max_per_address) drop(*oldest, g);
   }
 
-  asio::any_io_executor executor_;
+  std::shared_ptr<alarms<std::chrono::steady_clock>> alarms_;
   const options& options_;
   group silent_, greeting_, leaving_;
 };
 
-inline caller::caller(callers& among, any_socket s)
-    : socket(std::move(s)),
-      deadline(among.executor_, among.options_.handshake_timeout),
-      among_(among) {
-  std::error_code gone;
-  const endpoint at = socket.remote_endpoint(gone);
-  who = gone ? "somebody" : to_string(at);
-  if (!gone && is_ip(at)) host = who.substr(0, who.rfind(':'));
+inline caller::caller(callers& among, any_socket s) : socket(std::move(s)), among_(among) {
+  std::error_code gone;  // it will say so when it is read
+  socket.non_blocking(true, gone);
+  from_ = socket.remote_endpoint(gone);
+  among_.alarms_->set(*this, std::chrono::steady_clock::now() + among_.options_.handshake_timeout);
   among_.join(*this);
 }
 
-inline caller::~caller() { callers::leave(*this, among_.of(stage_)); }
+inline caller::~caller() {
+  among_.alarms_->unset(*this);
+  callers::leave(*this, among_.of(stage_));
+}
+
+inline void caller::drop(std::error_code why) {
+  ended = why;
+  std::error_code ignored;  // closed already: then there is nothing left to end
+  socket.close(ignored);
+  among_.alarms_->unset(*this);
+}
 
 inline void caller::enter(stage next) {
   if (next == stage_ || link_.alone()) return;

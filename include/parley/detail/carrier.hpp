@@ -66,7 +66,8 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   asio::awaitable<std::error_code> run() {
     const auto self = this->shared_from_this();
     connection_->start();
-    while (connection_) co_await changed_.wait();
+    wakeup::waiter here(changed_);
+    while (connection_) co_await here.notified();
     co_return lost_;
   }
 

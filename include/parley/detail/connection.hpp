@@ -97,7 +97,6 @@ class connection final : private alarm<Clock> {
   [[nodiscard]] std::string remote() const { return remote_of(stream_); }
 
   // --- what the loops tell ---------------------------------------------------------------------
-
   void loop_failed() { stop(what_was_thrown(owner_.executor())); }
   void loop_done() {
     // Posted: the frame of the loop that is done last goes with this object.
@@ -118,6 +117,7 @@ class connection final : private alarm<Clock> {
       if (!has_room()) co_await room_;
       if constexpr (pollable<Stream>)
         while (!stopped_ && !input_ended_ && has_room() && !anticipate_.worth_it()) {
+          protocol_.rest();
           auto readable = until_ready(owner_, stream_, Stream::wait_read, memory);
           co_await readable;
           if (readable.failed()) stop(readable.failed());

@@ -16,6 +16,7 @@
 #include <parley/detail/asio.hpp>
 #include <parley/detail/backoff.hpp>
 #include <parley/detail/random.hpp>
+#include <parley/detail/wakeup.hpp>
 #include <parley/error.hpp>
 #include <parley/options.hpp>
 #include <parley/printable.hpp>
@@ -41,7 +42,6 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   dialer(Connector how, std::shared_ptr<Carrier> c)
       : connect_(std::move(how)),
         carrier_(std::move(c)),
-        pause_(settings().retry_most, seed()),
         give_up_(Clock::now() + settings().wait_for) {}
 
   /// Completes when the conversation has ended. Never throws.
@@ -73,11 +73,12 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
     asio::cancellation_signal cancel;
   };
 
-  /// So that many who lose their listener at once do not come back at once.
-  [[nodiscard]] static std::uint32_t seed() {
-    std::uint32_t s = 0;
-    fill_randomly(&s, sizeof s);
-    return s;
+  /// Seeded, so that many who lose their listener at once do not come back at once.
+  [[nodiscard]] backoff& pauses() {
+    if (pauses_) return *pauses_;
+    std::uint32_t seed = 0;
+    fill_randomly(&seed, sizeof seed);
+    return pauses_.emplace(settings().retry_most, seed);
   }
 
   /// Whether no message can be lost any more: then only the peer may not know that all is well.
@@ -110,8 +111,11 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
     carried_ = false;
     carrier_->next_attempt();
     carrier_->tell({.what = event::kind::connecting});
-    const auto made = std::make_shared<result>();
-    co_await connect(made);
+    const auto made = connect();
+    wakeup::waiter here(carrier_->changed());
+    while (!made->done && !carrier_->ended()) co_await here.notified();
+    if (!made->done) made->cancel.emit(asio::cancellation_type::terminal);
+    if (carrier_->ended()) made->stream.reset();
     thrown_ = made->thrown;
     if (!made->stream) co_return made->why;
     const auto connections = carrier_->protocol().statistics().connections;
@@ -122,14 +126,13 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
     co_return why;
   }
 
-  /// Completes when `made` has a stream or a reason, or at once when the conversation ends.
-  asio::awaitable<void> connect(std::shared_ptr<result> made) {
+  /// Begins to connect; `carrier::changed` tells when that is done.
+  std::shared_ptr<result> connect() {
+    const auto made = std::make_shared<result>();
     asio::co_spawn(
         carrier_->executor(), fill(this->shared_from_this(), made),
         asio::bind_cancellation_slot(made->cancel.slot(), [](const std::exception_ptr&) {}));
-    while (!made->done && !carrier_->ended()) co_await carrier_->changed().wait();
-    if (!made->done) made->cancel.emit(asio::cancellation_type::terminal);
-    if (carrier_->ended()) made->stream.reset();
+    return made;
   }
 
   static asio::awaitable<void> fill(std::shared_ptr<dialer> self, std::shared_ptr<result> made) {
@@ -150,8 +153,8 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   void judge(time_point begun, std::uint64_t before) {
     const auto now = Clock::now();
     const bool healthy = now - begun >= health;
-    if (healthy) pause_.healthy();
-    if (moved() != before) pause_.progressed();
+    if (healthy) pauses().healthy();
+    if (moved() != before) pauses().progressed();
     const auto patience = settled() ? std::min(settings().goodbye_timeout, settings().resume_for)
                                     : settings().resume_for;
     if (healthy || moved() != before || !was_carried_) give_up_ = now + patience;
@@ -169,7 +172,7 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
 
   /// How long to wait now: the pause is counted from the beginning of the attempt that failed.
   [[nodiscard]] std::chrono::milliseconds pause(std::error_code why, time_point begun) {
-    auto length = pause_.next();
+    auto length = pauses().next();
     if (failed_here(why)) length = std::min(length, local_pause);
     const auto rest = std::min(begun + length, give_up_) - Clock::now();
     return std::max(std::chrono::ceil<std::chrono::milliseconds>(rest),
@@ -178,7 +181,7 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
 
   Connector connect_;
   std::shared_ptr<Carrier> carrier_;
-  backoff pause_;
+  std::optional<backoff> pauses_;  ///< most conversations need none
   time_point give_up_;
   std::exception_ptr thrown_;  ///< by the connector, last
   bool carried_ = false;       ///< the last attempt became a connection that was welcomed

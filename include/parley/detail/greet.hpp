@@ -37,17 +37,16 @@ struct greeted {
   return bytes.size() > size ? make_error_code(errc::unexpected_frame) : std::error_code{};
 }
 
-/// Whether the caller has hung up; what it has sent does not matter.
+/// Whether the caller has hung up or was dropped; what it has sent does not matter.
 [[nodiscard]] inline bool has_hung_up(any_socket& s) {
   char next = 0;
   std::error_code ec;
-  s.non_blocking(true, ec);
   s.receive(asio::buffer(&next, 1), asio::socket_base::message_peek, ec);
   return ec && ec != asio::error::would_block && ec != asio::error::try_again;
 }
 
 /// Reads a caller's hello into `out`; completes with it, with an error, or when it is dropped.
-inline asio::awaitable<void> read_hello_of(caller& c, greeted& out) {
+inline asio::awaitable<void> read_hello(caller& c, greeted& out) {
   std::size_t have = 0;
   std::size_t size = out.bytes.size();
   while (have < size) {
@@ -55,7 +54,7 @@ inline asio::awaitable<void> read_hello_of(caller& c, greeted& out) {
     have += co_await c.socket.async_read_some(
         asio::buffer(out.bytes.data() + have, out.bytes.size() - have),
         asio::redirect_error(asio::use_awaitable, ec));
-    out.failed = check_hello({out.bytes.data(), have}, size);
+    out.failed = c.ended ? c.ended : check_hello({out.bytes.data(), have}, size);
     if (out.failed) co_return;
     if (ec) {
       out.failed = ec == asio::error::eof ? make_error_code(errc::no_greeting) : ec;
@@ -67,20 +66,11 @@ inline asio::awaitable<void> read_hello_of(caller& c, greeted& out) {
   if (const auto bad = frame::decode(body, out.hello)) out.failed = *bad;
 }
 
-/// The same, until the caller's deadline.
-inline asio::awaitable<void> read_hello(caller& c, greeted& out) {
-  using namespace asio::experimental::awaitable_operators;
-  std::error_code waited;
-  co_await (read_hello_of(c, out) ||
-            c.deadline.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
-  if (!waited) out.failed = errc::handshake_timeout;
-  if (c.dropped) out.failed = errc::crowded_out;
-}
-
-/// Says `last` to a caller who is sent away, and lets it read that before the connection closes.
-inline asio::awaitable<void> say_last_to(caller& c, std::string last) {
+/// Says `last` to a caller who is sent away, and lets it read that until it closes the connection
+/// or is dropped.
+inline asio::awaitable<void> say_last(caller& c, std::string last) {
+  c.enter(caller::stage::leaving);
   std::error_code ec;  // the caller may be gone: then nobody has to be told
-  c.socket.non_blocking(true, ec);
   // At most a frame, on a fresh connection: the stream takes it at once or the caller goes without.
   c.socket.write_some(asio::buffer(last), ec);
   c.socket.shutdown(asio::socket_base::shutdown_send, ec);
@@ -88,15 +78,6 @@ inline asio::awaitable<void> say_last_to(caller& c, std::string last) {
   while (!ec)
     co_await c.socket.async_read_some(asio::buffer(rest),
                                       asio::redirect_error(asio::use_awaitable, ec));
-}
-
-/// The same, until the caller's deadline.
-inline asio::awaitable<void> say_last(caller& c, std::string last) {
-  using namespace asio::experimental::awaitable_operators;
-  std::error_code waited;
-  c.enter(caller::stage::leaving);
-  co_await (say_last_to(c, std::move(last)) ||
-            c.deadline.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
 }
 
 }  // namespace parley::detail

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <list>
@@ -48,10 +51,11 @@ class race : public std::enable_shared_from_this<race> {
       if (clock::now() >= next || (!all_begun() && attempts_.empty())) {
         begin();
         next = clock::now() + stagger;
+        continue;  // it may be over already
       }
       expire();
       wake_at(next);
-      if (!winner_ && !is_lost()) co_await changed_.wait();
+      co_await changed_.wait();
     }
     failed = failed_;
     co_return std::move(winner_);
@@ -88,15 +92,45 @@ class race : public std::enable_shared_from_this<race> {
     const auto& to = to_[begun_++ % to_.size()];
     attempts_.emplace_back(executor_, to, clock::now() + timeout_, again);
     const auto at = std::prev(attempts_.end());
-    at->socket.async_connect(
-        at->to, [self = shared_from_this(), at](std::error_code ec) { self->end(at, ec); });
+    const auto ec = connect_at_once(at->socket, at->to);
+    if (ec != asio::error::in_progress) return end(at, ec);
+    const auto answered = [self = shared_from_this(), at](std::error_code aborted) {
+      self->end(at, aborted ? aborted : self->outcome(*at));
+    };
+    at->socket.async_wait(any_socket::wait_write, answered);
+  }
+
+  /// Begins to connect. Who listens on the same machine has answered by the time of the second
+  /// look; anybody else takes longer: `in_progress`.
+  static std::error_code connect_at_once(any_socket& s, const endpoint& to) {
+    std::error_code ec;
+    s.open(to.protocol(), ec);
+    if (!ec) s.non_blocking(true, ec);
+    const auto size = static_cast<socklen_t>(to.size());
+    for (int looks = 0; !ec && looks < 2; ++looks) {
+      if (::connect(s.native_handle(), to.data(), size) == 0 || errno == EISCONN) return {};
+      if (errno != EINPROGRESS && errno != EALREADY)
+        ec = {errno, asio::error::get_system_category()};
+    }
+    return ec ? ec : asio::error::in_progress;
+  }
+
+  /// How an attempt that took its time has ended.
+  std::error_code outcome(attempt& a) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (::getsockopt(a.socket.native_handle(), SOL_SOCKET, SO_ERROR, &error, &size) != 0)
+      error = errno;  // it was closed meanwhile
+    if (error != 0) return {error, asio::error::get_system_category()};
+    // Asio watches a socket for writing ever after, which costs an epoll_wait per message: it is
+    // registered anew.
+    a.socket = any_socket(executor_, a.to.protocol(), a.socket.release());
+    return {};
   }
 
   void end(place at, std::error_code ec) {
     if (!ec && !winner_ && !closed_) {
-      // Asio watches a socket that has connected for writing ever after, which costs an epoll_wait
-      // per message: it is registered anew.
-      winner_.emplace(executor_, at->to.protocol(), at->socket.release());
+      winner_ = std::move(at->socket);
     } else if (!at->again) {
       ++ended_;
       failed_ = clock::now() >= at->deadline ? make_error_code(errc::connect_timeout) : ec;
