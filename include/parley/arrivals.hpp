@@ -34,7 +34,7 @@ class arrivals {
   /// `window` is how many bytes of frames the program may leave unreleased; `spare` must outlive
   /// it.
   explicit arrivals(std::size_t window, spares* spare = nullptr) noexcept
-      : inbox_(spare), window_(window) {}
+      : inbox_(spare), window_(window), urgent_at_(window / 4) {}
 
   // --- from the stream -------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class arrivals {
 
   /// Releases what was taken last; then the next message, if it is there.
   [[nodiscard]] std::optional<parley::message> take(time_point now) noexcept {
-    if (const auto m = take_next()) return m;
+    if (has_next()) return take_next();
     if (held_size_ != 0) release(now);
     const auto whole = inbox_.next();
     held_size_ = 0;
@@ -132,14 +132,16 @@ class arrivals {
     return std::nullopt;
   }
 
-  /// The same for a message that stands right behind the one taken last, if releasing that one
-  /// changes nothing about the acks owed: what most messages of a busy stream need.
-  [[nodiscard]] std::optional<parley::message> take_next() noexcept {
-    const auto run = inbox_.run();
-    if (run.empty() || released_bytes_ + held_size_ >= quiet_until_) return std::nullopt;
+  /// Whether a message stands right behind the one taken last, and releasing that one changes
+  /// nothing about the acks owed: so most messages of a busy stream are taken.
+  [[nodiscard]] bool has_next() const noexcept {
+    return ack_owed_ && !inbox_.run().empty() && released_bytes_ + held_size_ < urgent_at_;
+  }
+  /// Takes it.
+  [[nodiscard]] parley::message take_next() noexcept {
     ++released_;
     released_bytes_ += held_size_;
-    return hold(run);
+    return hold(inbox_.run());
   }
 
   /// What was handed to the program.
@@ -176,8 +178,7 @@ class arrivals {
   /// An ack has been encoded.
   void ack_given() noexcept {
     ack_owed_ = ack_urgent_ = false;
-    quiet_until_ = 0;
-    acked_bytes_ = released_bytes_;
+    urgent_at_ = released_bytes_ + window_ / 4;
   }
 
  private:
@@ -206,8 +207,7 @@ class arrivals {
     ++released_;
     released_bytes_ += held_size_;
     if (!ack_owed_) owe_ack(now);
-    quiet_until_ = acked_bytes_ + window_ / 4;
-    if (released_bytes_ >= quiet_until_) ack_urgent_ = true;
+    if (released_bytes_ >= urgent_at_) ack_urgent_ = true;
   }
 
   void release_goodbye(time_point now) noexcept {
@@ -228,8 +228,7 @@ class arrivals {
   std::optional<std::uint64_t> final_;
   std::uint64_t accepted_bytes_ = 0;  ///< of message frames, since the session began
   std::uint64_t released_bytes_ = 0;  ///< of these
-  std::uint64_t acked_bytes_ = 0;     ///< of these
-  std::uint64_t quiet_until_ = 0;     ///< so many may be released before an ack is owed, or urgent
+  std::uint64_t urgent_at_;           ///< so many of these, and an ack is
   std::size_t begun_size_ = 0;        ///< of the frame that has begun to arrive; 0: not known
   std::size_t held_size_ = 0;         ///< of the frame that the program looks at; 0: none
   bool ack_owed_ = false, ack_urgent_ = false;

@@ -138,6 +138,11 @@ class chunks {
     if (spares_) spares_->give(std::move(old));
   }
 
+  /// See `spares::drop`.
+  void drop_spares() noexcept {
+    if (spares_) spares_->drop();
+  }
+
   /// Bytes allocated for what is in the log.
   [[nodiscard]] std::size_t allocated() const noexcept { return allocated_; }
 

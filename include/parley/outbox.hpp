@@ -178,6 +178,8 @@ class outbox {
     return c->room() < message_overhead && batch_.position != end_position_;
   }
   [[nodiscard]] std::size_t allocated() const noexcept { return log_.allocated(); }
+  /// See `spares::drop`.
+  void drop_spares() noexcept { log_.drop_spares(); }
 
  private:
   /// Makes the back chunk one with room for a frame of `size` bytes.

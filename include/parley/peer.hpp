@@ -133,8 +133,8 @@ class basic_peer {
 
   /// The next message if it has arrived; otherwise what was queued is written.
   [[nodiscard]] std::optional<message> try_receive() {
-    if (auto m = carrier_->take_next()) return m;
-    return carrier_->take();
+    // One expression: a message that is copied just after it was made waits for the store buffer.
+    return carrier_->has_next() ? carrier_->take_next() : carrier_->take();
   }
 
   // --- the end ---------------------------------------------------------------------------------

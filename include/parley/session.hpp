@@ -42,7 +42,6 @@ class session {
   /// `spare`, if any, must outlive it.
   session(const options& o, const frame::session_id& id, spares* spare = nullptr)
       : handshake_(o, id),
-        spares_(spare),
         departures_(o.outbox, spare),
         arrivals_(o.window, spare) {}
 
@@ -91,8 +90,9 @@ class session {
   [[nodiscard]] static errc unfit(std::string_view) noexcept { return errc::bad_tag; }
   /// Releases the message taken last; then the next one, if it has arrived.
   [[nodiscard]] std::optional<message> take(time_point now) { return arrivals_.take(now); }
-  /// The next one if it is right there and taking it has nothing more to it; or none.
-  [[nodiscard]] std::optional<message> take_next() noexcept { return arrivals_.take_next(); }
+  /// Whether the next one is right there, and taking it has nothing more to it; and takes it.
+  [[nodiscard]] bool has_next() const noexcept { return arrivals_.has_next(); }
+  [[nodiscard]] message take_next() noexcept { return arrivals_.take_next(); }
   /// Whether `take` would find a message.
   [[nodiscard]] bool readable() const noexcept { return arrivals_.readable(); }
   /// Whether the peer has said goodbye and all before it was taken.
@@ -145,6 +145,7 @@ class session {
   /// No read is under way or follows soon.
   void rest() noexcept {
     arrivals_.bytes().rest();
+    log().trim();
     if (std::exchange(quiet_, false)) trim();
   }
   /// The stream has ended. No error if all has been said.
@@ -226,7 +227,7 @@ class session {
     arrivals_.bytes().trim();
     log().trim();
     control_.trim();
-    if (spares_) spares_->drop();
+    log().drop_spares();
   }
 
   [[nodiscard]] positions here() const noexcept {
@@ -284,7 +285,6 @@ class session {
 
   // the conversation
   handshake handshake_;
-  spares* spares_;
   departures departures_;
   arrivals arrivals_;
   tally tally_;

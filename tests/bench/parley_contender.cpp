@@ -44,10 +44,8 @@ class side {
 
   asio::awaitable<void> receive_until(std::uint64_t count) {
     while (received_ < count) {
-      std::optional<parley::message> m;
-      if (style_ == style::tries) m = peer_.try_receive();
-      if (!m) m = co_await peer_.receive();
-      check(m);
+      if (style_ == style::tries) take_until(count);
+      if (received_ < count) check(co_await peer_.receive());
     }
   }
 
@@ -96,6 +94,15 @@ class side {
 
  private:
   static constexpr std::chrono::seconds patience{10};
+
+  /// Takes what has arrived, but no more than that many in all.
+  void take_until(std::uint64_t count) {
+    while (received_ < count) {
+      const auto m = peer_.try_receive();
+      if (!m) return;
+      check(m);
+    }
+  }
 
   void check(const std::optional<parley::message>& m) {
     if (!m) throw std::runtime_error("the other side said goodbye");

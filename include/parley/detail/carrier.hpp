@@ -151,7 +151,11 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     return false;
   }
 
-  /// The next message if it stands right behind the last one; if not, ask `take`.
+  /// Whether the next message stands right behind the last one; and takes it. If not, ask `take`.
+  [[nodiscard]] bool has_next() const noexcept {
+    if constexpr (requires { protocol_.has_next(); }) return protocol_.has_next();
+    return false;
+  }
   [[nodiscard]] std::optional<message> take_next() {
     if constexpr (requires { protocol_.take_next(); }) return protocol_.take_next();
     return std::nullopt;

@@ -230,7 +230,7 @@ class connection final : private alarm<Clock> {
     if (ec && ec != asio::error::eof) stop(ec);
     input_ended_ |= ec == asio::error::eof;
     if (const auto bad = input_ended_ ? protocol_.commit_end() : std::error_code{})
-      stop(failed_ ? failed_ : bad);
+      stop(reason_ ? reason_ : bad);
     dispatching_ = true;
     owner_.dispatch();
     dispatching_ = false;
@@ -258,7 +258,7 @@ class connection final : private alarm<Clock> {
   }
 
   /// The peer takes no more; it may have said why before.
-  void hear_out(std::error_code ec) { failed_ = ec, read_now(), stop(ec); }
+  void hear_out(std::error_code ec) { reason_ = ec, read_now(), stop(ec); }
 
   /// After writes: whether that was the last one, and whether somebody waits for the room.
   void written() {
@@ -289,8 +289,7 @@ class connection final : private alarm<Clock> {
 
   time_point now_;
   time_point linger_until_ = time_point::max();
-  std::error_code reason_;
-  std::error_code failed_;  ///< a write has, with this
+  std::error_code reason_;  ///< why it has ended; before that, why a write has failed
   bool stopped_ = false, input_ended_ = false, output_ended_ = false;
   bool writing_ = false;  ///< a write is under way, or waits for the stream
   bool dispatching_ = false;
