@@ -60,6 +60,9 @@ class heartbeat {
   /// A ping is owed to the peer, besides those that silence asks for.
   void ask() noexcept { ping_owed_ = true; }
 
+  /// The same, if none is on its way already.
+  void ask_once() noexcept { ping_owed_ = ping_owed_ || !ping_out_; }
+
   /// The peer has sent a ping: the latest token is owed back.
   void ping(std::uint64_t token) noexcept {
     pong_owed_ = true;

@@ -162,6 +162,8 @@ class outbox {
   /// The number of the first frame that the peer certainly has not: no byte of it was given to a
   /// stream, or the peer said after that stream's end that it had not come.
   [[nodiscard]] std::uint64_t unsent() const noexcept { return batch_.sequence; }
+  /// Bytes of frames that it may hold.
+  [[nodiscard]] std::size_t limit() const noexcept { return limit_; }
   /// Bytes of frames held for the peer.
   [[nodiscard]] std::size_t held() const noexcept {
     return static_cast<std::size_t>(end_position_ - base_.position);

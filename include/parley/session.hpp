@@ -80,7 +80,10 @@ class session {
 
   /// Queues a message whole, or not at all.
   [[nodiscard]] admission push(std::string_view body, tag_type tag) {
-    return departures_.push(body, tag, handshake_.max_outgoing());
+    const auto a = departures_.push(body, tag, handshake_.max_outgoing());
+    // A quarter of its window is what the peer waits for before it says how far it is (arrivals).
+    if (a == admission::full && log().limit() < handshake_.peer_window() / 4) heartbeat_.ask_once();
+    return a;
   }
   /// The same if it fits right behind the last one and nothing else is to be done; or not at all.
   [[nodiscard]] bool push_behind(std::string_view body, tag_type tag) {
@@ -262,12 +265,10 @@ class session {
     const auto next = h.is(type::ack) ? number : frame::get<8>(body.data() + frame::number_size);
     return log().acknowledge(next) ? std::error_code{} : make_error_code(errc::bad_ack);
   }
-
   /// When all is complete the listener says so, then the dialer: a stream's end says nothing.
   [[nodiscard]] bool owes_last_word() const noexcept {
     return complete() && !control_.parted() && (handshake_.listens() || agreed());
   }
-
   /// The peer goes on with this no more; what it says besides is how far its program has come.
   [[nodiscard]] std::error_code refused(std::string_view body) {
     frame::refusal r;

@@ -362,6 +362,36 @@ TEST_CASE("a control frame that is cut goes on before the messages, and is not m
   CHECK(prepared(p.dialer, p.now) == ping_frame(1, 0));
 }
 
+TEST_CASE("who has no room asks how far the peer is that would not say so by itself yet") {
+  auto small = named("ann");
+  small.outbox = small.max_message + overhead;  // far from a quarter of the peer's window
+  auto wide = named("bob");
+  wide.window = 64 * small.outbox;
+  pair p(small, wide);
+  for (std::uint64_t sent = 0; sent < 20;) {  // and no time passes
+    while (p.dialer.push(pattern(sent, small.max_message / 4), 0) == admission::queued) ++sent;
+    REQUIRE(p.exchange() == no_error);
+    (void)take_all(p.listener, p.now);
+    // One question at a time, whoever asks for room how often.
+    REQUIRE(p.dialer.push(pattern(sent, small.max_message / 4), 0) == admission::full);
+    REQUIRE(p.dialer.push(pattern(sent, small.max_message / 4), 0) == admission::full);
+    const auto asked = drain(p.dialer, p.now);
+    CHECK(asked.size() == ping_frame(1, 0).size());
+    REQUIRE(feed(p.listener, asked, p.now) == no_error);
+    REQUIRE(p.exchange() == no_error);
+  }
+  CHECK(p.now == start);
+}
+
+TEST_CASE("who is told how far the peer is without asking does not ask") {
+  auto o = named("ann");
+  pair p(o, o);
+  while (p.dialer.push(pattern(1, 10'000), 0) == admission::queued) continue;
+  drain(p.dialer, p.now);
+  CHECK(p.dialer.push(pattern(1, 10'000), 0) == admission::full);
+  CHECK(!p.dialer.wants_write());
+}
+
 TEST_CASE("a batch is full when nothing fits into its chunk any more") {
   pair p;
   say(p.dialer, std::string(chunk_size - 2 * overhead, 'x'));
