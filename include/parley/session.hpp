@@ -41,9 +41,7 @@ class session {
 
   /// `spare`, if any, must outlive it.
   session(const options& o, const frame::session_id& id, spares* spare = nullptr)
-      : handshake_(o, id),
-        departures_(o.outbox, spare),
-        arrivals_(o.window, spare) {}
+      : handshake_(o, id), departures_(o.outbox, spare), arrivals_(o.window, spare) {}
 
   // --- a connection begins, and ends -----------------------------------------------------------
 
