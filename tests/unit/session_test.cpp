@@ -368,8 +368,11 @@ TEST_CASE("who has no room asks how far the peer is that would not say so by its
   auto wide = named("bob");
   wide.window = 64 * small.outbox;
   pair p(small, wide);
-  for (std::uint64_t sent = 0; sent < 20;) {  // and no time passes
+  std::uint64_t sent = 0;
+  for (int rounds = 0; rounds < 10; ++rounds) {  // and no time passes
+    const auto before = sent;
     while (p.dialer.push(pattern(sent, small.max_message / 4), 0) == admission::queued) ++sent;
+    REQUIRE(sent > before);
     REQUIRE(p.exchange() == no_error);
     (void)take_all(p.listener, p.now);
     // One question at a time, whoever asks for room how often.
