@@ -79,8 +79,8 @@ class session {
   /// Queues a message whole, or not at all.
   [[nodiscard]] admission push(std::string_view body, tag_type tag) {
     const auto a = departures_.push(body, tag, handshake_.max_outgoing());
-    // A quarter of its window is what the peer waits for before it says how far it is (arrivals).
-    if (a == admission::full && log().limit() < handshake_.peer_window() / 4) heartbeat_.ask_once();
+    // The peer waits for a quarter of its window, and keeps what it looks at (see arrivals).
+    if (a == admission::full && log().limit() < handshake_.peer_window() / 2) heartbeat_.ask_once();
     return a;
   }
   /// The same if it fits right behind the last one and nothing else is to be done; or not at all.
