@@ -135,6 +135,7 @@ class outbox {
     batch_ = base_;
     batch_.advance(next);
     cursor_ = batch_;
+    filled_ = true;
     return before - next;
   }
 

@@ -223,6 +223,15 @@ TEST_CASE("a chunk is full that the next frame did not fit into, of long ones fo
   CHECK(!box.has_full_chunk());
 }
 
+TEST_CASE("a chunk that is to be written again is full again") {
+  outbox box(plenty);
+  queue(box, {chunk_size / 2, chunk_size / 2, 10});
+  write_all(box);
+  CHECK(!box.has_full_chunk());
+  CHECK(box.rewind(0) == 3);
+  CHECK(box.has_full_chunk());
+}
+
 TEST_CASE("a batch has no more pieces than a write takes, wherever it begins") {
   outbox box(plenty);
   queue(box, 10);
