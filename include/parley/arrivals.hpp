@@ -52,8 +52,7 @@ class arrivals {
   void run_of_messages(std::size_t max_message) noexcept {
     if (final_) return;
     const auto begun = inbox_.begun();
-    const std::size_t allowed = window_ - (accepted_bytes_ - released_bytes_);
-    const std::size_t most = std::min(begun.size(), allowed);
+    const std::size_t most = std::min(begun.size(), room());
     std::size_t taken = 0;
     while (most - taken >= message_overhead) {
       const auto head = frame::read_header(begun.substr(taken));
@@ -89,8 +88,8 @@ class arrivals {
   [[nodiscard]] std::error_code check(const frame::header& h) const noexcept {
     const auto sequence = frame::get<8>(inbox_.begun().data() + frame::header_size);
     if (const auto ec = expect(sequence)) return ec;
-    return sequence == next_ && !fits(h.size()) ? make_error_code(errc::window_exceeded)
-                                                : std::error_code{};
+    return sequence == next_ && h.size() > room() ? make_error_code(errc::window_exceeded)
+                                                  : std::error_code{};
   }
 
   /// The message at the front of `bytes().begun()` is whole; it was checked. A repeat is dropped.
@@ -189,9 +188,9 @@ class arrivals {
     return {};
   }
 
-  /// Whether a frame of `size` bytes is within the window.
-  [[nodiscard]] bool fits(std::size_t size) const noexcept {
-    return accepted_bytes_ - released_bytes_ + size <= window_;
+  /// How many bytes of frames the window has left.
+  [[nodiscard]] std::size_t room() const noexcept {
+    return window_ - static_cast<std::size_t>(accepted_bytes_ - released_bytes_);
   }
 
   /// Hands out the message at the front of `whole`.

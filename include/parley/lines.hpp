@@ -86,6 +86,11 @@ class lines {
     return message{body, 0, stats_.messages_received++};
   }
 
+  /// There is no shorter way for a line: it is looked at byte by byte.
+  [[nodiscard]] static bool push_behind(std::string_view, tag_type) noexcept { return false; }
+  [[nodiscard]] static bool has_next() noexcept { return false; }
+  [[nodiscard]] std::optional<message> take_next() { return take({}); }
+
   [[nodiscard]] bool readable() const noexcept { return !inbox_.whole().empty(); }
   [[nodiscard]] bool at_end() const noexcept { return ended_ && !readable(); }
   void finish() noexcept { said_goodbye_ = true; }

@@ -146,8 +146,7 @@ class session {
   /// No read is under way or follows soon.
   void rest() noexcept {
     arrivals_.bytes().rest();
-    log().trim();
-    if (std::exchange(quiet_, false)) trim();
+    std::exchange(quiet_, false) ? trim() : log().trim();
   }
   /// The stream has ended. No error if all has been said.
   [[nodiscard]] std::error_code commit_end() const noexcept {

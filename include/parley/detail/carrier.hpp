@@ -146,20 +146,12 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
 
   /// The same if a flush is to come anyway and nothing else is to be done: most of a busy stream.
   [[nodiscard]] bool push_behind(std::string_view body, tag_type tag) {
-    if constexpr (requires { protocol_.push_behind(body, tag); })
-      return flush_due_ && !ended_ && protocol_.push_behind(body, tag);
-    return false;
+    return flush_due_ && !ended_ && protocol_.push_behind(body, tag);
   }
 
   /// Whether the next message stands right behind the last one; and takes it. If not, ask `take`.
-  [[nodiscard]] bool has_next() const noexcept {
-    if constexpr (requires { protocol_.has_next(); }) return protocol_.has_next();
-    return false;
-  }
-  [[nodiscard]] std::optional<message> take_next() {
-    if constexpr (requires { protocol_.take_next(); }) return protocol_.take_next();
-    return std::nullopt;
-  }
+  [[nodiscard]] bool has_next() const noexcept { return protocol_.has_next(); }
+  [[nodiscard]] std::optional<message> take_next() { return protocol_.take_next(); }
 
   /// The next message, if it has arrived; if not, the program is going to wait or to do something
   /// else, so what it has queued is written.

@@ -89,8 +89,6 @@ class connection final : private alarm<Clock> {
 
   /// As of the last read or tick; good enough for delays of milliseconds.
   [[nodiscard]] time_point now() const noexcept { return now_; }
-  /// Whether the program is resumed in line: what it queues is flushed afterwards.
-  [[nodiscard]] bool dispatching() const noexcept { return dispatching_; }
   /// Why the connection has ended; none if all was said.
   [[nodiscard]] std::error_code reason() const noexcept { return reason_; }
   /// Where the peer is; empty for streams that have no address.
