@@ -38,6 +38,17 @@ enum class errc {
   after_goodbye,     ///< a message after the goodbye
   line_too_long,     ///< a line longer than `max_message`
   wrong_session,     ///< a welcome that is not the answer to this hello
+  // TLS: each ends the connection before anything is said.
+  not_tls,              ///< what came is no TLS
+  tls_version,          ///< no TLS 1.3
+  wrong_protocol,       ///< TLS, but not for `parley/1` (ALPN, RFC 7301)
+  no_certificate,       ///< the peer has not shown who it is
+  many_certificates,    ///< exactly one is taken
+  bad_certificate,      ///< not one with an Ed25519 key, or not a sound one
+  certificate_expired,  ///< or not valid yet
+  own_identity,         ///< the peer shows this side's own identity
+  wrong_identity,       ///< the peer is not who it should be
+  tls_refused,          ///< the peer does not accept this side's certificate
   // A listener's refusals, as the dialer sees them (`refuse_reason`, same order).
   refused_version,
   refused_not_allowed,
@@ -82,6 +93,16 @@ enum class errc {
     case errc::after_goodbye: return "the peer sent a message after its goodbye";
     case errc::line_too_long: return "the peer sent a line over the limit";
     case errc::wrong_session: return "the peer answered for another session";
+    case errc::not_tls: return "the peer does not speak TLS (is it --plain?)";
+    case errc::tls_version: return "the peer does not speak TLS 1.3";
+    case errc::wrong_protocol: return "the peer speaks TLS, but not for parley/1";
+    case errc::no_certificate: return "the peer did not show who it is";
+    case errc::many_certificates: return "the peer showed more than one certificate";
+    case errc::bad_certificate: return "the peer's certificate is not of parley's kind";
+    case errc::certificate_expired: return "the peer's certificate is not valid now";
+    case errc::own_identity: return "the peer shows this side's own identity";
+    case errc::wrong_identity: return "the peer is not who it should be";
+    case errc::tls_refused: return "the peer does not accept this side's certificate";
     case errc::refused_version: return "refused: no common protocol version";
     case errc::refused_not_allowed: return "refused: not allowed";
     case errc::refused_busy: return "refused: busy with another conversation";
@@ -121,6 +142,16 @@ enum class errc {
     case errc::not_parley:
     case errc::framed_peer:
     case errc::wrong_session:
+    case errc::not_tls:
+    case errc::tls_version:
+    case errc::wrong_protocol:
+    case errc::no_certificate:
+    case errc::many_certificates:
+    case errc::bad_certificate:
+    case errc::certificate_expired:
+    case errc::own_identity:
+    case errc::wrong_identity:
+    case errc::tls_refused:
     case errc::refused_version:
     case errc::refused_not_allowed:
     case errc::refused_unknown_session:

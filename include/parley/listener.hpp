@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -27,6 +28,13 @@
 
 namespace parley {
 
+/// How a caller's socket becomes the stream of its conversation: it is that stream.
+struct plaintext {
+  using stream_type = any_socket;
+  [[nodiscard]] static any_socket wrap(any_socket s) { return s; }
+  [[nodiscard]] static any_socket& socket_of(any_socket& s) noexcept { return s; }
+};
+
 /// Accepts callers, answers their greetings, and hands out the peers that come of it.
 ///
 /// Callers over `options::max_peers` are told *busy*; one that greets badly or not in time is sent
@@ -37,14 +45,16 @@ namespace parley {
 ///   parley::peer peer = co_await listener.accept();
 ///
 /// Not safe for sharing between threads: peers live on the listener's executor.
-template <typename Protocol = session, typename Clock = std::chrono::steady_clock>
+template <typename Protocol = session, typename Clock = std::chrono::steady_clock,
+          typename Security = plaintext>
 class basic_listener {
  public:
-  using peer_type = basic_peer<any_socket, Protocol, Clock>;
+  using stream_type = typename Security::stream_type;
+  using peer_type = basic_peer<stream_type, Protocol, Clock>;
 
   /// Throws `std::invalid_argument` if the options cannot work.
-  explicit basic_listener(const asio::any_io_executor& e, options o = {})
-      : state_(std::make_shared<state>(e, checked(std::move(o)))) {}
+  explicit basic_listener(const asio::any_io_executor& e, options o = {}, Security s = {})
+      : state_(std::make_shared<state>(e, checked(std::move(o)), std::move(s))) {}
   basic_listener(const basic_listener&) = delete;
   basic_listener& operator=(const basic_listener&) = delete;
   basic_listener(basic_listener&&) noexcept = default;
@@ -71,7 +81,11 @@ class basic_listener {
   /// Shares this listener's callers with `other`, which may live on another thread: each goes to
   /// one of them all by his session's id, and so comes back to the one that knows him. Limits are
   /// each listener's own. Call this before `listen`; `other` must stay open as long as this.
-  void share_with(const basic_listener& other) { state_->others.push_back(other.state_); }
+  void share_with(const basic_listener& other)
+    requires std::same_as<Security, plaintext>
+  {
+    state_->others.push_back(other.state_);
+  }
 
   /// Completes with the next peer whose greeting was good. Throws `operation_aborted` once the
   /// listener is closed.
@@ -87,7 +101,7 @@ class basic_listener {
   }
 
  private:
-  using reception_type = detail::reception<any_socket, Protocol, Clock>;
+  using reception_type = detail::reception<stream_type, Protocol, Clock>;
 
   static std::shared_ptr<const options> checked(options o) {
     validate(o);
@@ -95,14 +109,16 @@ class basic_listener {
   }
 
   struct state {
-    state(const asio::any_io_executor& e, std::shared_ptr<const options> o)
+    state(const asio::any_io_executor& e, std::shared_ptr<const options> o, Security s)
         : executor(e),
           settings(std::move(o)),
+          security(std::move(s)),
           doors(e),
           callers(e, *settings),
           reception(std::make_shared<reception_type>(e, settings)) {}
     asio::any_io_executor executor;
     std::shared_ptr<const options> settings;
+    Security security;
     detail::doors doors;
     detail::callers callers;
     std::shared_ptr<reception_type> reception;
@@ -154,68 +170,76 @@ class basic_listener {
   }
 
   static asio::awaitable<void> greet(shared self, any_socket s) {
-    detail::caller who(self->callers, std::move(s));
+    auto stream = self->security.wrap(std::move(s));
+    detail::caller who(self->callers, Security::socket_of(stream));
+    if constexpr (requires { self->security.secure(who, stream); }) {
+      const auto bad = co_await self->security.secure(who, stream);
+      if (bad && self->open()) self->turned_away(bad, who);
+      if (bad) co_return;
+    }
     if constexpr (Protocol::resumable) {
       auto said = std::make_unique<detail::greeted>();
-      co_await detail::read_hello(who, *said);
+      co_await detail::read_hello(who, stream, *said);
       if (!self->open()) co_return;
       const auto other = said->failed ? nullptr : home(*self, number_of(said->hello.session));
       if (other)
-        hand_over(who, other, std::move(said));
+        hand_over(stream, other, std::move(said));
       else
-        co_await answer(self, who, *said);
+        co_await answer(self, who, stream, *said);
     } else {
       const auto other = home(*self, self->next++);
       if (other)
-        hand_over(who, other, nullptr);
+        hand_over(stream, other, nullptr);
       else
-        co_await admit(self, who);
+        co_await admit(self, who, stream);
     }
   }
 
   /// The caller goes on at another listener, on that one's executor.
-  static void hand_over(detail::caller& who, const shared& other,
+  static void hand_over(stream_type& stream, const shared& other,
                         std::unique_ptr<detail::greeted> said) {
-    auto s = detail::rehome(who.socket, other->executor);
-    if (s) detail::spawn(other->executor, take_over(other, std::move(*s), std::move(said)));
+    if constexpr (std::same_as<Security, plaintext>) {
+      auto s = detail::rehome(stream, other->executor);
+      if (s) detail::spawn(other->executor, take_over(other, std::move(*s), std::move(said)));
+    }
   }
 
   static asio::awaitable<void> take_over(shared self, any_socket s,
                                          std::unique_ptr<detail::greeted> said) {
     if (!self->open()) co_return;
-    detail::caller who(self->callers, std::move(s));
+    detail::caller who(self->callers, s);
     if constexpr (Protocol::resumable)
-      co_await answer(self, who, *said);
+      co_await answer(self, who, s, *said);
     else
-      co_await admit(self, who);
+      co_await admit(self, who, s);
   }
 
   /// Begins a conversation with a caller of whom no greeting is expected.
-  static asio::awaitable<void> admit(const shared& self, detail::caller& who) {
+  static asio::awaitable<void> admit(const shared& self, detail::caller& who, stream_type& stream) {
     if (!self->reception->is_full()) {
-      self->reception->admit(std::move(who.socket));
+      self->reception->admit(std::move(stream));
       co_return;
     }
     self->turned_away(errc::refused_busy, who);
     const std::string busy = "parley: busy with another conversation\n";
-    co_await detail::say_last(who, busy);
+    co_await detail::say_last(who, stream, busy);
   }
 
-  static asio::awaitable<void> answer(const shared& self, detail::caller& who,
+  static asio::awaitable<void> answer(const shared& self, detail::caller& who, stream_type& stream,
                                       const detail::greeted& said) {
     frame::refusal r;
     if (said.failed) {
       self->turned_away(said.failed, who);
       if (said.failed != errc::malformed_frame) co_return;
     } else {
-      co_await self->reception->make_way(said.hello);
+      co_await self->reception->make_way(said.hello, detail::peer_of(stream));
       if (!self->open() || detail::has_hung_up(who.socket)) co_return;
-      const auto refused = self->reception->admit(said.hello, who.socket);
+      const auto refused = self->reception->admit(said.hello, stream);
       if (!refused) co_return;
       r = *refused;
       self->turned_away(frame::to_errc(r.reason), who);
     }
-    co_await detail::say_last(who, frame::encode(r));
+    co_await detail::say_last(who, stream, frame::encode(r));
   }
 
   shared state_;

@@ -13,6 +13,7 @@
 #include <parley/detail/asio.hpp>
 #include <parley/detail/carrier.hpp>
 #include <parley/error.hpp>
+#include <parley/identity.hpp>
 #include <parley/message.hpp>
 #include <parley/options.hpp>
 #include <parley/session.hpp>
@@ -183,6 +184,8 @@ class basic_peer {
   [[nodiscard]] stats statistics() const noexcept { return carrier_->protocol().statistics(); }
   /// As the peer introduced itself, not made printable; valid as long as the handle.
   [[nodiscard]] std::string_view name() const noexcept { return carrier_->protocol().peer_name(); }
+  /// Who the peer is; none over streams that do not know, such as plain sockets.
+  [[nodiscard]] std::optional<parley::identity> identity() const { return carrier_->peer(); }
   /// Where the peer is, as `to_string(endpoint)` writes it; empty once the connection has ended.
   [[nodiscard]] std::string address() const { return carrier_->remote(); }
   /// Asks for a round trip; `statistics()` has it when the answer is back.

@@ -72,15 +72,17 @@ TEST_CASE("no errc has the value that means success") {
 }
 
 TEST_CASE("an error is final where no further connection can mend it, and passes otherwise") {
-  const std::set<errc> final{// this side, or the peer, wants no more
-                             errc::aborted, errc::ended_by_peer,
-                             // nobody there speaks parley, or not about this session
-                             errc::not_parley, errc::framed_peer, errc::wrong_session,
-                             // refusals, but that the listener is busy
-                             errc::refused_version, errc::refused_not_allowed,
-                             errc::refused_unknown_session, errc::refused_expired,
-                             errc::refused_ended, errc::refused_stale_attempt,
-                             errc::refused_position, errc::refused_malformed};
+  const std::set<errc> final{
+      // this side, or the peer, wants no more
+      errc::aborted, errc::ended_by_peer,
+      // nobody there speaks parley, or not about this session
+      errc::not_parley, errc::framed_peer, errc::wrong_session, errc::not_tls, errc::tls_version,
+      errc::wrong_protocol, errc::no_certificate, errc::many_certificates, errc::bad_certificate,
+      errc::certificate_expired, errc::own_identity, errc::wrong_identity, errc::tls_refused,
+      // refusals, but that the listener is busy
+      errc::refused_version, errc::refused_not_allowed, errc::refused_unknown_session,
+      errc::refused_expired, errc::refused_ended, errc::refused_stale_attempt,
+      errc::refused_position, errc::refused_malformed};
   for (int value = first; value <= last; ++value) {
     const auto e = static_cast<errc>(value);
     INFO("errc " << value << ", " << parley::describe(e));

@@ -20,11 +20,12 @@ class callers;
 
 /// A connection that was accepted and has not become a conversation, and the time it is given.
 ///
-/// An alarm that rings when that time is over. Used on one executor; `callers` must outlive it.
+/// An alarm that rings when that time is over. Used on one executor; `callers` and the socket must
+/// outlive it.
 struct caller final : alarm<std::chrono::steady_clock> {
   enum class stage { silent, greeting, leaving };
 
-  inline caller(callers& among, any_socket s);
+  inline caller(callers& among, any_socket& s);
   caller(const caller&) = delete;
   caller& operator=(const caller&) = delete;
   inline ~caller();
@@ -46,7 +47,7 @@ struct caller final : alarm<std::chrono::steady_clock> {
     return at.substr(0, at.rfind(':'));
   }
 
-  any_socket socket;      ///< does not block
+  any_socket& socket;     ///< does not block
   std::error_code ended;  ///< why it was dropped
 
  private:
@@ -137,7 +138,7 @@ class callers {
   group silent_, greeting_, leaving_;
 };
 
-inline caller::caller(callers& among, any_socket s) : socket(std::move(s)), among_(among) {
+inline caller::caller(callers& among, any_socket& s) : socket(s), among_(among) {
   std::error_code gone;  // it will say so when it is read
   socket.non_blocking(true, gone);
   from_ = socket.remote_endpoint(gone);

@@ -57,6 +57,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   void attach(Stream s) {
     ++epoch_;
     flush_due_ = false;
+    peer_.meet(s);
     connection_.emplace(*this, std::move(s));
     changed_.notify();
   }
@@ -253,6 +254,8 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   [[nodiscard]] bool begun() const noexcept { return protocol_.statistics().connections != 0; }
   [[nodiscard]] std::error_code reason() const noexcept { return reason_; }
   void next_attempt() noexcept { ++attempt_; }
+  /// Who the peer is, once there was a connection; none for streams that do not know.
+  [[nodiscard]] std::optional<identity> peer() const { return peer_.get(); }
   /// Where the peer is; empty while there is no connection, or for streams that have no address.
   [[nodiscard]] std::string remote() const { return connection_ ? connection_->remote() : ""; }
 
@@ -277,6 +280,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   wakeup changed_;
   Protocol protocol_;
   std::optional<connection_type> connection_;
+  [[no_unique_address]] acquaintance<Stream> peer_;
   std::uint64_t acknowledged_ = 0;
   std::uint32_t attempt_ = 0;
   std::uint32_t epoch_ = 0;

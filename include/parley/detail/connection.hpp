@@ -221,6 +221,7 @@ class connection final : private alarm<Clock> {
   }
 
   void read(std::size_t n, std::error_code ec) {
+    if (ec) ec = meaning_of<Stream>(ec);
     now_ = Clock::now();
     const bool before = protocol_.connected();
     if (const auto bad = protocol_.commit_read(n, now_)) return stop(bad);

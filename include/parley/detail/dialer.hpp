@@ -16,6 +16,7 @@
 #include <parley/detail/asio.hpp>
 #include <parley/detail/backoff.hpp>
 #include <parley/detail/random.hpp>
+#include <parley/detail/stream.hpp>
 #include <parley/detail/wakeup.hpp>
 #include <parley/error.hpp>
 #include <parley/options.hpp>
@@ -118,6 +119,9 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
     if (carrier_->ended()) made->stream.reset();
     thrown_ = made->thrown;
     if (!made->stream) co_return made->why;
+    // The conversation is with whom it began with.
+    const auto before = carrier_->peer();
+    if (before && before != peer_of(*made->stream)) co_return errc::wrong_identity;
     const auto connections = carrier_->protocol().statistics().connections;
     carrier_->protocol().dial(Clock::now());
     carrier_->attach(std::move(*made->stream));

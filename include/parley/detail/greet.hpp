@@ -7,6 +7,7 @@
 
 #include <parley/detail/asio.hpp>
 #include <parley/detail/callers.hpp>
+#include <parley/detail/stream.hpp>
 #include <parley/endpoint.hpp>
 #include <parley/error.hpp>
 #include <parley/frame.hpp>
@@ -45,18 +46,21 @@ struct greeted {
   return ec && ec != asio::error::would_block && ec != asio::error::try_again;
 }
 
-/// Reads a caller's hello into `out`; completes with it, with an error, or when it is dropped.
-inline asio::awaitable<void> read_hello(caller& c, greeted& out) {
+/// Reads the hello of a caller from its stream into `out`; completes with it, with an error, or
+/// when the caller is dropped.
+template <typename Stream>
+asio::awaitable<void> read_hello(caller& c, Stream& from, greeted& out) {
   std::size_t have = 0;
   std::size_t size = out.bytes.size();
   while (have < size) {
     std::error_code ec;
-    have += co_await c.socket.async_read_some(
+    have += co_await from.async_read_some(
         asio::buffer(out.bytes.data() + have, out.bytes.size() - have),
         asio::redirect_error(asio::use_awaitable, ec));
     out.failed = c.ended ? c.ended : check_hello({out.bytes.data(), have}, size);
     if (out.failed) co_return;
     if (ec) {
+      ec = meaning_of<Stream>(ec);
       out.failed = ec == asio::error::eof ? make_error_code(errc::no_greeting) : ec;
       co_return;
     }
@@ -68,16 +72,16 @@ inline asio::awaitable<void> read_hello(caller& c, greeted& out) {
 
 /// Says `last` to a caller who is sent away, and lets it read that until it closes the connection
 /// or is dropped.
-inline asio::awaitable<void> say_last(caller& c, std::string last) {
+template <typename Stream>
+asio::awaitable<void> say_last(caller& c, Stream& to, std::string last) {
   c.enter(caller::stage::leaving);
   std::error_code ec;  // the caller may be gone: then nobody has to be told
-  // At most a frame, on a fresh connection: the stream takes it at once or the caller goes without.
-  c.socket.write_some(asio::buffer(last), ec);
-  c.socket.shutdown(asio::socket_base::shutdown_send, ec);
+  // At most a frame, on a fresh connection: the stream takes it in one or the caller goes without.
+  co_await to.async_write_some(asio::buffer(last), asio::redirect_error(asio::use_awaitable, ec));
+  to.shutdown(asio::socket_base::shutdown_send, ec);
   std::array<char, 512> rest;
   while (!ec)
-    co_await c.socket.async_read_some(asio::buffer(rest),
-                                      asio::redirect_error(asio::use_awaitable, ec));
+    co_await to.async_read_some(asio::buffer(rest), asio::redirect_error(asio::use_awaitable, ec));
 }
 
 }  // namespace parley::detail

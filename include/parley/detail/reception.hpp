@@ -69,8 +69,8 @@ class reception final : public host<carrier<Stream, Protocol, Clock>>,
   /// Completes when no connection stands in the way of this hello. The last one may not have
   /// noticed yet that it is dead; nothing that it still brings may come between the positions and
   /// the answer to them, so it has to be gone before.
-  asio::awaitable<void> make_way(frame::hello h) {
-    const auto known = sessions_.find(h.session);
+  asio::awaitable<void> make_way(frame::hello h, std::optional<identity> who) {
+    const auto known = find(h.session, who);
     while (known && known->attached() && !known->protocol().check(h)) co_await known->fence();
   }
 
@@ -81,8 +81,10 @@ class reception final : public host<carrier<Stream, Protocol, Clock>>,
     using frame::refuse_reason;
     if (h.version_min > frame::protocol_version || h.version_max < frame::protocol_version)
       return refusal{.reason = refuse_reason::version, .text = "this side speaks parley/1"};
-    auto c = sessions_.find(h.session);
+    auto c = find(h.session, peer_of(s));
     const bool known = c != nullptr;
+    if (!known && sessions_.find(h.session))
+      return refusal{.reason = refuse_reason::unknown_session};
     if (const auto over = sessions_.over(h.session, Clock::now())) return over;
     if (!known && h.welcomed != 0) return refusal{.reason = refuse_reason::unknown_session};
     if (!known && is_full()) return refusal{.reason = refuse_reason::busy};
@@ -107,6 +109,13 @@ class reception final : public host<carrier<Stream, Protocol, Clock>>,
   struct nothing {
     explicit nothing(std::chrono::milliseconds) noexcept {}
   };
+
+  /// The conversation with that session id, if it is that peer's: nobody else can go on with it.
+  [[nodiscard]] std::shared_ptr<carrier_type> find(const frame::session_id& id,
+                                                   const std::optional<identity>& who) const {
+    auto c = sessions_.find(id);
+    return c && c->peer() == who ? c : nullptr;
+  }
 
   /// A connection begins, the first one of `c` or not.
   void attach(std::shared_ptr<carrier_type> c, Stream s, bool known) {

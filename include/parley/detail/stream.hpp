@@ -4,6 +4,7 @@
 #include <array>
 #include <concepts>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <system_error>
@@ -11,6 +12,7 @@
 
 #include <parley/detail/asio.hpp>
 #include <parley/endpoint.hpp>
+#include <parley/identity.hpp>
 #include <parley/outbox.hpp>
 
 namespace parley::detail {
@@ -102,6 +104,45 @@ class anticipation {
   bool fresh_ = false;
 };
 
+/// A stream that knows who is at the other end.
+template <typename Stream>
+concept identifying = requires(const Stream& s) {
+  { s.peer() } -> std::convertible_to<identity>;
+};
+
+/// Who is at the other end of a stream; none if it does not know.
+template <typename Stream>
+[[nodiscard]] std::optional<identity> peer_of(const Stream& s) {
+  if constexpr (identifying<Stream>) return s.peer();
+  return std::nullopt;
+}
+
+/// Who was at the other end of a conversation's first stream, where streams know that.
+template <typename Stream>
+class acquaintance {
+ public:
+  void meet(const Stream&) noexcept {}
+  [[nodiscard]] static std::optional<identity> get() noexcept { return std::nullopt; }
+};
+template <identifying Stream>
+class acquaintance<Stream> {
+ public:
+  void meet(const Stream& s) {
+    if (!who_) who_ = s.peer();
+  }
+  [[nodiscard]] const std::optional<identity>& get() const noexcept { return who_; }
+
+ private:
+  std::optional<identity> who_;
+};
+
+/// What an error of a stream says, where it takes the stream to know that.
+template <typename Stream>
+[[nodiscard]] std::error_code meaning_of(std::error_code ec) {
+  if constexpr (requires { Stream::meaning_of(ec); }) return Stream::meaning_of(ec);
+  return ec;
+}
+
 /// Makes a fresh stream fit for the loops: plain sockets do not block and do not delay small
 /// writes (RFC 896 would, against the peer's delayed acks).
 template <typename Stream>
@@ -110,6 +151,8 @@ void prepare_stream(Stream& s) {
   if constexpr (pollable<Stream>) {
     if (!s.non_blocking()) s.non_blocking(true, ignored);
     s.set_option(asio::ip::tcp::no_delay(true), ignored);
+  } else if constexpr (requires { s.lowest_layer().set_option(asio::ip::tcp::no_delay(true)); }) {
+    s.lowest_layer().set_option(asio::ip::tcp::no_delay(true), ignored);
   }
 }
 

@@ -1,0 +1,215 @@
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <variant>
+
+#include <asio/ssl/context.hpp>
+#include <asio/ssl/error.hpp>
+#include <asio/ssl/stream.hpp>
+#include <parley/connect.hpp>
+#include <parley/credentials.hpp>
+#include <parley/detail/asio.hpp>
+#include <parley/detail/callers.hpp>
+#include <parley/detail/greet.hpp>
+#include <parley/detail/tls_context.hpp>
+#include <parley/detail/tls_errors.hpp>
+#include <parley/dial.hpp>
+#include <parley/endpoint.hpp>
+#include <parley/error.hpp>
+#include <parley/frame.hpp>
+#include <parley/identity.hpp>
+#include <parley/listener.hpp>
+#include <parley/peer.hpp>
+
+namespace parley {
+
+/// Only that one.
+[[nodiscard]] inline admission_check only(const identity& id) {
+  return [id](const identity& other) {
+    return CRYPTO_memcmp(id.digest.data(), other.digest.data(), id.digest.size()) == 0
+               ? std::error_code{}
+               : make_error_code(errc::wrong_identity);
+  };
+}
+
+/// A socket with mutual TLS 1.3 on it (RFC 8446): both sides show a certificate, and neither looks
+/// at anything but the key in it.
+///
+/// No tickets, no resumption, no early data, ALPN `parley/1` (RFC 7301) required. A stream for
+/// `basic_peer`; after any error it is of no more use. Not safe for sharing between threads.
+class tls_stream {
+ public:
+  using executor_type = any_socket::executor_type;
+  using lowest_layer_type = any_socket::lowest_layer_type;
+
+  /// `s` is connected. Nothing is sent, and little memory taken, before `handshake`.
+  tls_stream(any_socket s, std::shared_ptr<detail::tls_context> how)
+      : state_(std::make_unique<state>(std::move(s), std::move(how))) {}
+
+  /// Completes when both sides have shown who they are: no error; or why the other may not be here.
+  /// As the server: the client may still refuse. As the client: the server may.
+  /// Errors: `errc::not_tls` to `errc::tls_refused`, the system's, OpenSSL's.
+  asio::awaitable<std::error_code> handshake() {
+    state& s = *state_;
+    s.how->begin(s.tls.emplace(s.socket, *s.how).native_handle(), s.seen);
+    std::error_code ec;
+    co_await s.tls->async_handshake(
+        s.how->is_server() ? asio::ssl::stream_base::server : asio::ssl::stream_base::client,
+        asio::redirect_error(asio::use_awaitable, ec));
+    if (s.seen.failed) co_return s.seen.failed;
+    if (ec) co_return detail::tls_error(ec);
+    co_return s.how->check(s.tls->native_handle(), s.seen);
+  }
+
+  /// Who is at the other end; after a handshake without error.
+  [[nodiscard]] const identity& peer() const noexcept { return state_->seen.peer; }
+  /// As OpenSSL calls it, such as `TLS_AES_256_GCM_SHA384`; after the handshake.
+  [[nodiscard]] std::string cipher() const {
+    return SSL_get_cipher_name(state_->tls->native_handle());
+  }
+  /// The OpenSSL object; after the handshake.
+  [[nodiscard]] SSL* native_handle() const noexcept { return state_->tls->native_handle(); }
+
+  // --- an Asio stream --------------------------------------------------------------------------
+
+  [[nodiscard]] executor_type get_executor() { return state_->socket.get_executor(); }
+  [[nodiscard]] any_socket& lowest_layer() noexcept { return state_->socket; }
+  [[nodiscard]] endpoint remote_endpoint(std::error_code& ec) const {
+    return state_->socket.remote_endpoint(ec);
+  }
+
+  /// Ends the output of the socket below.
+  void shutdown(any_socket::shutdown_type what, std::error_code& ec) {
+    state_->socket.shutdown(what, ec);
+  }
+
+  template <typename Buffers, typename Token>
+  auto async_read_some(const Buffers& into, Token&& done) {
+    return state_->tls->async_read_some(into, std::forward<Token>(done));
+  }
+  template <typename Buffers, typename Token>
+  auto async_write_some(const Buffers& from, Token&& done) {
+    return state_->tls->async_write_some(from, std::forward<Token>(done));
+  }
+
+  /// What an error of a read or a write is to a conversation: that the stream was cut where the
+  /// other side did not say so within TLS is an end like any other, goodbyes are parley's own.
+  [[nodiscard]] static std::error_code meaning_of(std::error_code ec) {
+    return ec == asio::ssl::error::stream_truncated ? asio::error::eof : detail::tls_error(ec);
+  }
+
+ private:
+  struct state {
+    state(any_socket s, std::shared_ptr<detail::tls_context> h)
+        : socket(std::move(s)), how(std::move(h)) {}
+    any_socket socket;
+    std::shared_ptr<detail::tls_context> how;
+    detail::tls_seen seen;
+    std::optional<asio::ssl::stream<any_socket&>> tls;
+  };
+  std::unique_ptr<state> state_;
+};
+
+/// Makes a TLS stream to a listener, over a connection that `base` makes, for `dial`.
+///
+///   const auto me = std::make_shared<parley::credentials>(parley::credentials::make());
+///   parley::tls_connector to(parley::tcp_connector{"192.0.2.7", "7117"}, me,
+///   parley::only(server)); auto peer = co_await parley::dial(to);
+template <connector Base>
+class tls_connector {
+ public:
+  /// `expects` is asked on each connection; `patience` is for the handshake, absolute. The listener
+  /// that the first connection reached is the only one that later ones take for it.
+  tls_connector(Base base, std::shared_ptr<const credentials> me, admission_check expects,
+                std::chrono::milliseconds patience = std::chrono::milliseconds(5000))
+      : base_(std::move(base)),
+        how_(std::make_shared<detail::tls_context>(detail::tls_context::side::client, std::move(me),
+                                                   std::move(expects))),
+        patience_(patience) {}
+
+  /// Throws `std::system_error`.
+  asio::awaitable<tls_stream> operator()() const { return connect(base_, how_, patience_); }
+
+ private:
+  static asio::awaitable<tls_stream> connect(Base base, std::shared_ptr<detail::tls_context> how,
+                                             std::chrono::milliseconds patience) {
+    using namespace asio::experimental::awaitable_operators;
+    auto socket = co_await base();
+    tls_stream s(std::move(socket), std::move(how));
+    asio::steady_timer alarm(s.get_executor(), patience);
+    std::error_code waited;
+    const auto first = co_await (
+        s.handshake() || alarm.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
+    const auto* const bad = std::get_if<0>(&first);
+    if (bad == nullptr) throw std::system_error(errc::handshake_timeout);
+    if (*bad) throw std::system_error(*bad);
+    co_return s;
+  }
+
+  Base base_;
+  std::shared_ptr<detail::tls_context> how_;
+  std::chrono::milliseconds patience_;
+};
+
+/// How a caller's socket becomes the stream of its conversation: by TLS. For `basic_listener`.
+///
+///   parley::tls_listener listener(executor, options, parley::tls_security(me, admits));
+class tls_security {
+ public:
+  using stream_type = tls_stream;
+
+  /// `admits` is asked about each caller.
+  explicit tls_security(std::shared_ptr<const credentials> me, admission_check admits = {})
+      : how_(std::make_shared<detail::tls_context>(detail::tls_context::side::server, std::move(me),
+                                                   std::move(admits))) {}
+
+  [[nodiscard]] tls_stream wrap(any_socket s) const { return {std::move(s), how_}; }
+  [[nodiscard]] static any_socket& socket_of(tls_stream& s) noexcept { return s.lowest_layer(); }
+
+  /// Completes when the caller has shown who it is, or with the reason why it is sent away. Nothing
+  /// but the socket is held for a caller that is silent: TLS alone would take 85 KiB.
+  static asio::awaitable<std::error_code> secure(detail::caller& who, tls_stream& s) {
+    std::error_code ec;
+    co_await who.socket.async_wait(any_socket::wait_read,
+                                   asio::redirect_error(asio::use_awaitable, ec));
+    char first = 0;
+    if (!ec) who.socket.receive(asio::buffer(&first, 1), asio::socket_base::message_peek, ec);
+    if (who.ended) co_return who.ended;
+    if (ec) co_return ec == asio::error::eof ? make_error_code(errc::no_greeting) : ec;
+    who.enter(detail::caller::stage::greeting);
+    if (first != handshake_record) {
+      co_await detail::say_last(who, who.socket, in_their_words(first));
+      co_return errc::not_tls;
+    }
+    const auto bad = co_await s.handshake();
+    co_return who.ended ? who.ended : bad;
+  }
+
+ private:
+  static constexpr char handshake_record = 0x16;  // RFC 8446, 5.1
+
+  /// For one who speaks without TLS, judged by the first byte: a frame, or a line of text.
+  [[nodiscard]] static std::string in_their_words(char first) {
+    using frame::refuse_reason;
+    return first == 0 ? frame::encode(frame::refusal{.reason = refuse_reason::not_allowed,
+                                                     .text = "this side speaks TLS only"})
+                      : "parley: this side speaks TLS only\n";
+  }
+
+  std::shared_ptr<detail::tls_context> how_;
+};
+
+/// A listener whose callers come with TLS.
+using tls_listener = basic_listener<session, std::chrono::steady_clock, tls_security>;
+/// A peer over TLS.
+using tls_peer = basic_peer<tls_stream>;
+
+}  // namespace parley
