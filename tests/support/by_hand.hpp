@@ -17,14 +17,16 @@
 /// What a test says and hears over a socket without the library's help.
 namespace parley::test {
 
-inline asio::awaitable<void> say(any_socket& s, std::string bytes) {
+template <typename Stream>
+asio::awaitable<void> say(Stream& s, std::string bytes) {
   std::error_code gone;  // who listens need not read to the end
   co_await asio::async_write(s, asio::buffer(bytes),
                              asio::redirect_error(asio::use_awaitable, gone));
 }
 
 /// Everything up to the end of the stream, however that comes.
-inline asio::awaitable<std::string> hear_all(any_socket& s) {
+template <typename Stream>
+asio::awaitable<std::string> hear_all(Stream& s) {
   std::string all;
   std::string room(4096, '\0');
   std::error_code ec;

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "support/bytes.hpp"
+#include "support/by_hand.hpp"
 #include "support/run.hpp"
 #include "tls/foreign_tls.hpp"
 
@@ -31,9 +31,10 @@ using parley::event;
 using parley::options;
 using parley::test::foreign_context;
 using parley::test::foreign_stream;
-using parley::test::hear_out;
+using parley::test::hear_all;
 using parley::test::run;
 using parley::test::run_until;
+using parley::test::say;
 using parley::test::start;
 namespace frame = parley::frame;
 
@@ -98,10 +99,8 @@ asio::awaitable<std::string> visit(tcp::socket s, foreign_context& as, std::stri
   co_await tls.async_handshake(foreign_stream::client,
                                asio::redirect_error(asio::use_awaitable, failed));
   if (failed) co_return "";
-  std::error_code ignored;
-  co_await asio::async_write(tls, asio::buffer(bytes),
-                             asio::redirect_error(asio::use_awaitable, ignored));
-  co_return co_await hear_out(tls);
+  co_await say(tls, std::move(bytes));
+  co_return co_await hear_all(tls);
 }
 
 std::string hello() {
@@ -125,15 +124,8 @@ void check_visit(foreign_context& as, std::error_code why) {
 
 /// Says those bytes to a TLS listener; what came back.
 asio::awaitable<std::string> say_plainly(tcp::socket& s, std::string bytes) {
-  std::error_code ec;
-  co_await asio::async_write(s, asio::buffer(bytes), asio::redirect_error(asio::use_awaitable, ec));
-  std::string all, room(4096, '\0');
-  while (!ec) {
-    const auto n = co_await s.async_read_some(asio::buffer(room),
-                                              asio::redirect_error(asio::use_awaitable, ec));
-    all.append(room, 0, n);
-  }
-  co_return all;
+  co_await say(s, std::move(bytes));
+  co_return co_await hear_all(s);
 }
 
 }  // namespace
@@ -279,7 +271,7 @@ TEST_CASE("one who was let in before and is not any more is not, whatever it kep
     if (ec) co_return;
     co_await asio::async_write(tls, asio::buffer(hello()),
                                asio::redirect_error(asio::use_awaitable, ec));
-    CHECK((co_await hear_out(tls)).empty());
+    CHECK((co_await hear_all(tls)).empty());
   };
   for (int i = 0; i < 100; ++i) run(h.context, try_again());
   run_until(h.context, [&] { return h.turned_away.size() == 100; });

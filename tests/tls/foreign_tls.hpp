@@ -2,18 +2,11 @@
 
 #include <openssl/ssl.h>
 
-#include <asio/awaitable.hpp>
-#include <asio/buffer.hpp>
 #include <asio/ip/tcp.hpp>
-#include <asio/redirect_error.hpp>
 #include <asio/ssl/context.hpp>
 #include <asio/ssl/stream.hpp>
-#include <asio/use_awaitable.hpp>
 #include <catch2/catch_test_macros.hpp>
-#include <functional>
 #include <string>
-#include <system_error>
-#include <utility>
 
 #include <parley/credentials.hpp>
 
@@ -71,17 +64,5 @@ class foreign_context : public asio::ssl::context {
 };
 
 using foreign_stream = asio::ssl::stream<asio::ip::tcp::socket>;
-
-/// Reads until the end, however that comes.
-inline asio::awaitable<std::string> hear_out(foreign_stream& s) {
-  std::string all, room(4096, '\0');
-  std::error_code ec;
-  while (!ec) {
-    const auto n = co_await s.async_read_some(asio::buffer(room),
-                                              asio::redirect_error(asio::use_awaitable, ec));
-    all.append(room, 0, n);
-  }
-  co_return all;
-}
 
 }  // namespace parley::test

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <utility>
 
+#include "support/by_hand.hpp"
 #include "support/run.hpp"
 #include "tls/foreign_tls.hpp"
 
@@ -23,7 +24,7 @@ using parley::credentials;
 using parley::errc;
 using parley::test::foreign_context;
 using parley::test::foreign_stream;
-using parley::test::hear_out;
+using parley::test::hear_all;
 using parley::test::run;
 using parley::test::start;
 
@@ -41,7 +42,7 @@ asio::awaitable<void> serve(tcp::acceptor& at, foreign_context* as, std::string 
   foreign_stream tls(std::move(s), *as);
   co_await tls.async_handshake(foreign_stream::server,
                                asio::redirect_error(asio::use_awaitable, ec));
-  if (!ec) (void)co_await hear_out(tls);
+  if (!ec) (void)co_await hear_all(tls);
 }
 
 /// Why `me` does not take such a listener for `expected`.
