@@ -12,6 +12,7 @@
 #include <asio/write.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -63,7 +64,7 @@ class pipe_listener {
     co_await read_hello(s, said);
     std::error_code ec;  // the caller may be gone
     if (said.failed) co_return s->close(ec);
-    co_await r->make_way(said.hello);
+    co_await r->make_way(said.hello, std::nullopt);
     const auto refused = r->admit(said.hello, *s);
     if (!refused) co_return;
     const std::string last = frame::encode(*refused);

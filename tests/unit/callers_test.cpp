@@ -46,7 +46,7 @@ struct door {
     asio::local::stream_protocol::socket there(context);
     asio::local::connect_pair(here, there);
     outside.emplace_back(std::move(there));
-    return *inside.emplace_back(std::make_unique<caller>(all, any_socket(std::move(here))));
+    return *inside.emplace_back(std::make_unique<caller>(all, sockets.emplace_back(std::move(here))));
   }
 
   /// Somebody from this IPv4 address; all that begin with 127 are this machine's.
@@ -57,7 +57,7 @@ struct door {
                                 asio::ip::tcp::endpoint(asio::ip::make_address_v4(address), 0));
     there.connect(at.local_endpoint());
     outside.emplace_back(std::move(there));
-    return *inside.emplace_back(std::make_unique<caller>(all, any_socket(at.accept())));
+    return *inside.emplace_back(std::make_unique<caller>(all, sockets.emplace_back(at.accept())));
   }
 
   /// Comes, and is in that stage.
@@ -83,6 +83,7 @@ struct door {
   options settings;
   callers all{context.get_executor(), settings};
   std::deque<any_socket> outside;
+  std::deque<any_socket> sockets;  // before who is inside with them
   std::vector<std::unique_ptr<caller>> inside;
 };
 
