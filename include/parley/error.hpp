@@ -26,7 +26,7 @@ enum class errc {
   embedded_newline,   ///< a line cannot hold a line feed
   // What a peer did wrong: each ends its connection.
   not_parley,        ///< the first bytes are no parley greeting
-  framed_peer,       ///< a framed greeting arrived where plain lines are spoken
+  framed_peer,       ///< a framed greeting, or TLS, arrived where plain lines are spoken
   empty_frame,       ///< a length of zero where the frame has a body
   frame_too_large,   ///< a length over the limit of its phase
   malformed_frame,   ///< a body whose size or content does not fit its type
@@ -36,6 +36,7 @@ enum class errc {
   bad_ack,           ///< acknowledges what was never sent, or takes an ack back
   window_exceeded,   ///< more unreleased bytes than this side's window
   after_goodbye,     ///< a message after the goodbye
+  frame_flood,       ///< control frames without end that bring nothing
   line_too_long,     ///< a line longer than `max_message`
   wrong_session,     ///< a welcome that is not the answer to this hello
   // TLS: each ends the connection before anything is said.
@@ -48,6 +49,7 @@ enum class errc {
   certificate_expired,  ///< or not valid yet
   own_identity,         ///< the peer shows this side's own identity
   wrong_identity,       ///< the peer is not who it should be
+  unknown_identity,     ///< the peer is nobody who is known
   tls_refused,          ///< the peer does not accept this side's certificate
   // A listener's refusals, as the dialer sees them (`refuse_reason`, same order).
   refused_version,
@@ -81,7 +83,7 @@ enum class errc {
     case errc::not_utf8: return "the text is not valid UTF-8";
     case errc::embedded_newline: return "a line cannot hold a line feed";
     case errc::not_parley: return "the peer does not speak parley/1 (is one side --plain?)";
-    case errc::framed_peer: return "the peer speaks framed parley, this side --plain lines";
+    case errc::framed_peer: return "the peer is not --plain, this side is";
     case errc::empty_frame: return "the peer sent a frame of length zero";
     case errc::frame_too_large: return "the peer sent a length over the limit";
     case errc::malformed_frame: return "the peer sent a malformed frame";
@@ -91,6 +93,7 @@ enum class errc {
     case errc::bad_ack: return "the peer acknowledged what was never sent";
     case errc::window_exceeded: return "the peer sent more than the window allows";
     case errc::after_goodbye: return "the peer sent a message after its goodbye";
+    case errc::frame_flood: return "the peer sent too many frames that say nothing";
     case errc::line_too_long: return "the peer sent a line over the limit";
     case errc::wrong_session: return "the peer answered for another session";
     case errc::not_tls: return "the peer does not speak TLS (is it --plain?)";
@@ -102,6 +105,7 @@ enum class errc {
     case errc::certificate_expired: return "the peer's certificate is not valid now";
     case errc::own_identity: return "the peer shows this side's own identity";
     case errc::wrong_identity: return "the peer is not who it should be";
+    case errc::unknown_identity: return "the peer is nobody who is known here";
     case errc::tls_refused: return "the peer does not accept this side's certificate";
     case errc::refused_version: return "refused: no common protocol version";
     case errc::refused_not_allowed: return "refused: not allowed";
@@ -151,6 +155,7 @@ enum class errc {
     case errc::certificate_expired:
     case errc::own_identity:
     case errc::wrong_identity:
+    case errc::unknown_identity:
     case errc::tls_refused:
     case errc::refused_version:
     case errc::refused_not_allowed:

@@ -11,6 +11,7 @@
 
 #include <parley/big_endian.hpp>
 #include <parley/error.hpp>
+#include <parley/invitation.hpp>
 #include <parley/message.hpp>
 #include <parley/options.hpp>
 #include <parley/utf8.hpp>
@@ -40,7 +41,7 @@ inline constexpr std::string_view magic = "parley";
 inline constexpr std::size_t header_size = 4;
 inline constexpr std::size_t max_control_body = 512;  ///< anything but a message
 inline constexpr std::size_t max_text = 128;          ///< a refusal's text
-inline constexpr std::size_t hello_size = 58;         ///< body without the name
+inline constexpr std::size_t hello_size = 90;         ///< body without the name
 inline constexpr std::size_t welcome_size = 48;       ///< body without the name
 inline constexpr std::size_t refuse_size = 9;         ///< body without the text
 inline constexpr std::size_t number_size = 8;         ///< body of ack and bye
@@ -48,8 +49,6 @@ inline constexpr std::size_t ping_size = 16;          ///< body of ping and pong
 inline constexpr std::uint64_t unknown_position = ~std::uint64_t{0};
 
 using session_id = std::array<unsigned char, 16>;
-
-// --- numbers ---------------------------------------------------------------------------------
 
 // --- frames ----------------------------------------------------------------------------------
 
@@ -154,6 +153,7 @@ struct hello : greeting {
   std::uint8_t version_min = protocol_version;
   std::uint8_t version_max = protocol_version;
   std::uint32_t welcomed = 0;  ///< the last attempt whose welcome was read; 0: a new session
+  invitation_proof proof{};    ///< all zero: the dialer comes without an invitation
 };
 
 struct welcome : greeting {
@@ -223,7 +223,7 @@ constexpr void get_greeting(const char* from, std::size_t name_size, greeting& g
   *to++ = static_cast<char>(h.version_min);
   *to++ = static_cast<char>(h.version_max);
   put<4>(to, h.welcomed);
-  to += 4;
+  to = std::copy(h.proof.begin(), h.proof.end(), to + 4);
   detail::put_greeting(to, h);
   return out;
 }
@@ -258,7 +258,9 @@ constexpr void get_greeting(const char* from, std::size_t name_size, greeting& g
   if (h.version_min > protocol_version || h.version_max < protocol_version) return std::nullopt;
   if (body.size() < hello_size || body.size() > hello_size + max_name) return errc::malformed_frame;
   h.welcomed = static_cast<std::uint32_t>(get<4>(body.data() + 8));
-  detail::get_greeting(body.data() + 12, body.size() - hello_size, h);
+  for (std::size_t i = 0; i < h.proof.size(); ++i)
+    h.proof[i] = static_cast<unsigned char>(body[12 + i]);
+  detail::get_greeting(body.data() + 12 + h.proof.size(), body.size() - hello_size, h);
   if (!detail::plausible(h)) return errc::malformed_frame;
   return std::nullopt;
 }

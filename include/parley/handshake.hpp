@@ -43,12 +43,14 @@ class handshake {
         timeout_(o.handshake_timeout) {}
 
   /// As the dialer: the hello of the next attempt; the answer is due in `handshake_timeout`.
-  [[nodiscard]] std::string dial(const positions& here, time_point now) {
+  [[nodiscard]] std::string dial(const positions& here, time_point now,
+                                 const invitation_proof& proof = {}) {
     ++attempt_;
     due_ = now + timeout_;
     frame::hello h;
     introduce(h, here);
     h.welcomed = welcomed_;
+    h.proof = proof;
     return frame::encode(h);
   }
 

@@ -125,7 +125,10 @@ class lines {
     inbox_.commit(n);
     if (first_ && inbox_.begun().size() >= 10) {
       first_ = false;
-      if (inbox_.begun().substr(3, 7) == "\x01parley") return errc::framed_peer;
+      const auto start = inbox_.begun();
+      // RFC 8446, 5.1: a handshake, in a record of any version of TLS.
+      if (start.substr(3, 7) == "\x01parley" || start.starts_with("\x16\x03"))
+        return errc::framed_peer;
     }
     for (;;) {
       const auto begun = inbox_.begun();

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -126,10 +127,13 @@ class basic_listener {
     std::size_t next = 0;                      ///< number of the next caller who has no session
 
     [[nodiscard]] bool open() const noexcept { return reception->is_open(); }
-    void turned_away(std::error_code why, const detail::caller& c) const {
+    void turned_away(std::error_code why, const detail::caller& c, const stream_type& s) const {
       if (!settings->on_event) return;
-      const std::string who = c.who();
-      settings->on_event({.what = event::kind::turned_away, .reason = why, .detail = who});
+      const std::string at = c.who();
+      settings->on_event({.what = event::kind::turned_away,
+                          .reason = why,
+                          .detail = at,
+                          .who = detail::shown_by(s)});
     }
   };
   using shared = std::shared_ptr<state>;
@@ -174,7 +178,7 @@ class basic_listener {
     detail::caller who(self->callers, Security::socket_of(stream));
     if constexpr (requires { self->security.secure(who, stream); }) {
       const auto bad = co_await self->security.secure(who, stream);
-      if (bad && self->open()) self->turned_away(bad, who);
+      if (bad && self->open()) self->turned_away(bad, who, stream);
       if (bad) co_return;
     }
     if constexpr (Protocol::resumable) {
@@ -220,7 +224,7 @@ class basic_listener {
       self->reception->admit(std::move(stream));
       co_return;
     }
-    self->turned_away(errc::refused_busy, who);
+    self->turned_away(errc::refused_busy, who, stream);
     const std::string busy = "parley: busy with another conversation\n";
     co_await detail::say_last(who, stream, busy);
   }
@@ -229,17 +233,28 @@ class basic_listener {
                                       const detail::greeted& said) {
     frame::refusal r;
     if (said.failed) {
-      self->turned_away(said.failed, who);
+      self->turned_away(said.failed, who, stream);
       if (said.failed != errc::malformed_frame) co_return;
     } else {
-      co_await self->reception->make_way(said.hello, detail::peer_of(stream));
-      if (!self->open() || detail::has_hung_up(who.socket)) co_return;
-      const auto refused = self->reception->admit(said.hello, stream);
+      const auto refused = co_await judge(self, who, stream, said.hello);
       if (!refused) co_return;
       r = *refused;
-      self->turned_away(frame::to_errc(r.reason), who);
+      self->turned_away(frame::to_errc(r.reason), who, stream);
     }
     co_await detail::say_last(who, stream, frame::encode(r));
+  }
+
+  /// Lets a caller in whose hello is sound; completes with why not, or with nothing also where he
+  /// is gone.
+  static asio::awaitable<std::optional<frame::refusal>> judge(const shared& self,
+                                                              detail::caller& who,
+                                                              stream_type& stream,
+                                                              const frame::hello& hello) {
+    if constexpr (requires { self->security.refuses(stream, hello); })
+      if (const auto refused = self->security.refuses(stream, hello)) co_return refused;
+    co_await self->reception->make_way(hello, detail::peer_of(stream));
+    if (!self->open() || detail::has_hung_up(who.socket)) co_return std::nullopt;
+    co_return self->reception->admit(hello, stream);
   }
 
   shared state_;

@@ -4,11 +4,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
 
+#include <parley/identity.hpp>
 #include <parley/utf8.hpp>
 
 namespace parley {
@@ -40,6 +42,7 @@ struct event {
   std::uint32_t attempt = 0;  ///< counts the attempts to connect of one conversation, from 1
   std::chrono::milliseconds delay{0};  ///< to a dialer's next attempt; a listener waits so long
   std::uint64_t again = 0;             ///< messages of this side that are sent again
+  std::optional<identity> who{};       ///< whom a listener sent away, if it was shown
 };
 
 /// Limits and times of one peer. All have defaults; `validate` is called once by whoever takes

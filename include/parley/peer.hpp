@@ -188,6 +188,8 @@ class basic_peer {
   [[nodiscard]] std::optional<parley::identity> identity() const { return carrier_->peer(); }
   /// Where the peer is, as `to_string(endpoint)` writes it; empty once the connection has ended.
   [[nodiscard]] std::string address() const { return carrier_->remote(); }
+  /// What the connection is encrypted with, as OpenSSL calls it; empty if it is not.
+  [[nodiscard]] std::string_view cipher() const noexcept { return carrier_->cipher(); }
   /// Asks for a round trip; `statistics()` has it when the answer is back.
   void ping() { carrier_->ping(); }
   /// A dialer that pauses before its next attempt makes it now.

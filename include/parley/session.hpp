@@ -46,7 +46,9 @@ class session {
   // --- a connection begins, and ends -----------------------------------------------------------
 
   /// As the dialer: begins the next attempt; a hello is owed. No connection may be under way.
-  void dial(time_point now) { control_.begin(handshake_.dial(here(), now)); }
+  void dial(time_point now, const invitation_proof& proof = {}) {
+    control_.begin(handshake_.dial(here(), now, proof));
+  }
   /// As the listener: why the hello of the dialer whose session this is must be refused.
   [[nodiscard]] std::optional<frame::refuse_reason> check(const frame::hello& h) const noexcept {
     return handshake_.check(h, here());

@@ -3,10 +3,12 @@
 #include <openssl/ssl.h>
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <variant>
@@ -26,6 +28,8 @@
 #include <parley/error.hpp>
 #include <parley/frame.hpp>
 #include <parley/identity.hpp>
+#include <parley/invitation.hpp>
+#include <parley/invitations.hpp>
 #include <parley/listener.hpp>
 #include <parley/peer.hpp>
 
@@ -59,8 +63,9 @@ class tls_stream {
   /// Errors: `errc::not_tls` to `errc::tls_refused`, the system's, OpenSSL's.
   asio::awaitable<std::error_code> handshake() {
     state& s = *state_;
-    s.how->begin(s.tls.emplace(s.socket, *s.how).native_handle(), s.seen);
     std::error_code ec;
+    s.socket.non_blocking(true, ec);  // or it says so when it is read
+    s.how->begin(s.tls.emplace(s.socket, *s.how).native_handle(), s.seen);
     co_await s.tls->async_handshake(
         s.how->is_server() ? asio::ssl::stream_base::server : asio::ssl::stream_base::client,
         asio::redirect_error(asio::use_awaitable, ec));
@@ -69,11 +74,21 @@ class tls_stream {
     co_return s.how->check(s.tls->native_handle(), s.seen);
   }
 
+  /// As the client, after the handshake: its hello is to prove that it was invited. Throws
+  /// `std::runtime_error`.
+  void prove(const invitation_secret& secret) {
+    state_->proof = parley::prove(secret, native_handle(), peer(), state_->how->me().id());
+  }
+  [[nodiscard]] const invitation_proof& proof() const noexcept { return state_->proof; }
+
   /// Who is at the other end; after a handshake without error.
-  [[nodiscard]] const identity& peer() const noexcept { return state_->seen.peer; }
+  [[nodiscard]] const identity& peer() const noexcept { return *state_->seen.peer; }
+  /// Whose certificate came, if any did, although the handshake may have failed over it: it need
+  /// not be whose it is.
+  [[nodiscard]] const std::optional<identity>& shown() const noexcept { return state_->seen.peer; }
   /// As OpenSSL calls it, such as `TLS_AES_256_GCM_SHA384`; after the handshake.
-  [[nodiscard]] std::string cipher() const {
-    return SSL_get_cipher_name(state_->tls->native_handle());
+  [[nodiscard]] std::string_view cipher() const {
+    return SSL_get_cipher_name(state_->tls->native_handle());  // lives as long as OpenSSL
   }
   /// The OpenSSL object; after the handshake.
   [[nodiscard]] SSL* native_handle() const noexcept { return state_->tls->native_handle(); }
@@ -100,6 +115,13 @@ class tls_stream {
     return state_->tls->async_write_some(from, std::forward<Token>(done));
   }
 
+  /// Writes what the socket takes now; after that nothing else may be written. No write may be
+  /// under way.
+  template <typename Buffers>
+  std::size_t write_last(const Buffers& from, std::error_code& ec) {
+    return state_->tls->write_some(from, ec);
+  }
+
   /// What an error of a read or a write is to a conversation: that the stream was cut where the
   /// other side did not say so within TLS is an end like any other, goodbyes are parley's own.
   [[nodiscard]] static std::error_code meaning_of(std::error_code ec) {
@@ -113,6 +135,7 @@ class tls_stream {
     any_socket socket;
     std::shared_ptr<detail::tls_context> how;
     detail::tls_seen seen;
+    invitation_proof proof{};
     std::optional<asio::ssl::stream<any_socket&>> tls;
   };
   std::unique_ptr<state> state_;
@@ -121,25 +144,32 @@ class tls_stream {
 /// Makes a TLS stream to a listener, over a connection that `base` makes, for `dial`.
 ///
 ///   const auto me = std::make_shared<parley::credentials>(parley::credentials::make());
-///   parley::tls_connector to(parley::tcp_connector{"192.0.2.7", "7117"}, me,
-///   parley::only(server)); auto peer = co_await parley::dial(to);
+///   const parley::tcp_connector there{"192.0.2.7", "7117"};
+///   parley::tls_connector to(there, me, parley::only(server));
+///   auto peer = co_await parley::dial(to);
 template <connector Base>
 class tls_connector {
  public:
   /// `expects` is asked on each connection; `patience` is for the handshake, absolute. The listener
-  /// that the first connection reached is the only one that later ones take for it.
+  /// that the first connection reached is the only one that later ones take for it. `invited`, if
+  /// any, is proved to it.
   tls_connector(Base base, std::shared_ptr<const credentials> me, admission_check expects,
+                std::optional<invitation_secret> invited = std::nullopt,
                 std::chrono::milliseconds patience = std::chrono::milliseconds(5000))
       : base_(std::move(base)),
         how_(std::make_shared<detail::tls_context>(detail::tls_context::side::client, std::move(me),
                                                    std::move(expects))),
+        invited_(invited),
         patience_(patience) {}
 
   /// Throws `std::system_error`.
-  asio::awaitable<tls_stream> operator()() const { return connect(base_, how_, patience_); }
+  asio::awaitable<tls_stream> operator()() const {
+    return connect(base_, how_, invited_, patience_);
+  }
 
  private:
   static asio::awaitable<tls_stream> connect(Base base, std::shared_ptr<detail::tls_context> how,
+                                             std::optional<invitation_secret> invited,
                                              std::chrono::milliseconds patience) {
     using namespace asio::experimental::awaitable_operators;
     auto socket = co_await base();
@@ -151,11 +181,13 @@ class tls_connector {
     const auto* const bad = std::get_if<0>(&first);
     if (bad == nullptr) throw std::system_error(errc::handshake_timeout);
     if (*bad) throw std::system_error(*bad);
+    if (invited) s.prove(*invited);
     co_return s;
   }
 
   Base base_;
   std::shared_ptr<detail::tls_context> how_;
+  std::optional<invitation_secret> invited_;
   std::chrono::milliseconds patience_;
 };
 
@@ -166,10 +198,14 @@ class tls_security {
  public:
   using stream_type = tls_stream;
 
-  /// `admits` is asked about each caller.
-  explicit tls_security(std::shared_ptr<const credentials> me, admission_check admits = {})
+  /// `admits` is asked about each caller. Where there are `guests`, those whom it does not admit
+  /// may prove that they were invited, and `admits` is to admit who did from then on.
+  explicit tls_security(std::shared_ptr<const credentials> me, admission_check admits = {},
+                        std::shared_ptr<invitations> guests = nullptr)
       : how_(std::make_shared<detail::tls_context>(detail::tls_context::side::server, std::move(me),
-                                                   std::move(admits))) {}
+                                                   guests ? admission_check{} : admits)),
+        admits_(std::move(admits)),
+        guests_(std::move(guests)) {}
 
   [[nodiscard]] tls_stream wrap(any_socket s) const { return {std::move(s), how_}; }
   [[nodiscard]] static any_socket& socket_of(tls_stream& s) noexcept { return s.lowest_layer(); }
@@ -193,6 +229,18 @@ class tls_security {
     co_return who.ended ? who.ended : bad;
   }
 
+  /// Why a caller who has shown who it is may not be here; after its hello.
+  [[nodiscard]] std::optional<frame::refusal> refuses(const tls_stream& s,
+                                                      const frame::hello& hello) const {
+    using verdict = invitations::verdict;
+    if (!guests_ || (admits_ && !admits_(s.peer()))) return std::nullopt;
+    const auto v = guests_->redeem(hello.proof, s.native_handle(), how_->me().id(), s.peer(),
+                                   std::chrono::system_clock::now());
+    if (v == verdict::admitted) return std::nullopt;
+    return frame::refusal{.reason = frame::refuse_reason::not_allowed,
+                          .text = invitations::describe(v)};
+  }
+
  private:
   static constexpr char handshake_record = 0x16;  // RFC 8446, 5.1
 
@@ -205,6 +253,8 @@ class tls_security {
   }
 
   std::shared_ptr<detail::tls_context> how_;
+  admission_check admits_;
+  std::shared_ptr<invitations> guests_;
 };
 
 /// A listener whose callers come with TLS.

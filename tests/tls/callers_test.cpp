@@ -20,6 +20,7 @@
 #include "support/by_hand.hpp"
 #include "support/run.hpp"
 #include "tls/foreign_tls.hpp"
+#include "tls/tls_host.hpp"
 
 namespace {
 
@@ -27,91 +28,19 @@ using namespace std::chrono_literals;
 using asio::ip::tcp;
 using parley::credentials;
 using parley::errc;
-using parley::event;
 using parley::options;
 using parley::test::foreign_context;
 using parley::test::foreign_stream;
 using parley::test::hear_all;
+using parley::test::hello;
+using parley::test::new_credentials;
 using parley::test::run;
 using parley::test::run_until;
 using parley::test::say;
 using parley::test::start;
+using parley::test::visit;
+using host = parley::test::tls_host;
 namespace frame = parley::frame;
-
-std::shared_ptr<const credentials> new_credentials() {
-  return std::make_shared<const credentials>(credentials::make());
-}
-
-/// A TLS listener that notes whom it sends away, and lets in whom its host names.
-class host {
- public:
-  explicit host(options o = {}, parley::admission_check admits = {})
-      : listener(context.get_executor(), noting(std::move(o)),
-                 parley::tls_security(me, std::move(admits))) {
-    listener.listen("127.0.0.1", 0);
-  }
-
-  [[nodiscard]] tcp::endpoint at() const {
-    return {asio::ip::address_v4::loopback(), parley::port_of(listener.endpoints().front())};
-  }
-  [[nodiscard]] tcp::socket connect() {
-    tcp::socket s(context);
-    s.connect(at());
-    return s;
-  }
-  [[nodiscard]] auto connector(std::shared_ptr<const credentials> who,
-                               parley::identity expected) const {
-    return parley::tls_connector<parley::tcp_connector>({"127.0.0.1", std::to_string(at().port())},
-                                                        std::move(who), parley::only(expected));
-  }
-
-  /// That nobody was let in, and one was sent away, why.
-  void check_turned_away(std::error_code why) {
-    run_until(context, [&] { return !turned_away.empty(); });
-    CHECK(turned_away == std::vector<std::error_code>{why});
-    check_nobody_in();
-  }
-  void check_nobody_in() {
-    listener.close();
-    auto next = start(context, listener.accept());
-    run_until(context, [&] { return next.done(); });
-    CHECK_THROWS_AS(next.get(), std::system_error);
-  }
-
-  asio::io_context context;  // first: it must outlive all that waits on it
-  std::vector<std::error_code> turned_away;
-  std::shared_ptr<const credentials> me = new_credentials();
-  parley::tls_listener listener;
-
- private:
-  options noting(options o) {
-    o.on_event = [this](const event& e) {
-      if (e.what == event::kind::turned_away) turned_away.push_back(e.reason);
-    };
-    return o;
-  }
-};
-
-/// Shakes hands as that context says, then sends `bytes` and listens to the end; what it heard.
-asio::awaitable<std::string> visit(tcp::socket s, foreign_context& as, std::string bytes,
-                                   std::error_code& failed) {
-  foreign_stream tls(std::move(s), as);
-  co_await tls.async_handshake(foreign_stream::client,
-                               asio::redirect_error(asio::use_awaitable, failed));
-  if (failed) co_return "";
-  co_await say(tls, std::move(bytes));
-  co_return co_await hear_all(tls);
-}
-
-std::string hello() {
-  frame::hello h;
-  h.session.fill(7);
-  h.attempt = 1;
-  h.window = 1 << 20;
-  h.max_message = 1 << 16;
-  h.heartbeat_ms = 5000;
-  return frame::encode(h);
-}
 
 /// Calls as that context says, with a good hello; the listener's reason for sending it away.
 void check_visit(foreign_context& as, std::error_code why) {

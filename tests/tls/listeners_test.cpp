@@ -8,6 +8,7 @@
 #include <catch2/generators/catch_generators.hpp>
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -53,7 +54,7 @@ std::error_code why_not(std::shared_ptr<const credentials> me, const parley::ide
   auto serving = start(context, serve(at, as, std::move(plain)));
   parley::tls_connector<parley::tcp_connector> to(
       {"127.0.0.1", std::to_string(at.local_endpoint().port())}, std::move(me),
-      parley::only(expected), 300ms);
+      parley::only(expected), std::nullopt, 300ms);
   std::error_code why;
   try {
     run(context, parley::dial(to));
@@ -124,7 +125,7 @@ TEST_CASE("a listener that never answers the handshake is given up at the deadli
   tcp::acceptor silent(context, {asio::ip::address_v4::loopback(), 0});
   parley::tls_connector<parley::tcp_connector> to(
       {"127.0.0.1", std::to_string(silent.local_endpoint().port())}, new_credentials(),
-      parley::only({}), 100ms);
+      parley::only({}), std::nullopt, 100ms);
   std::error_code why;
   try {
     run(context, parley::dial(to));

@@ -78,7 +78,8 @@ TEST_CASE("an error is final where no further connection can mend it, and passes
       // nobody there speaks parley, or not about this session
       errc::not_parley, errc::framed_peer, errc::wrong_session, errc::not_tls, errc::tls_version,
       errc::wrong_protocol, errc::no_certificate, errc::many_certificates, errc::bad_certificate,
-      errc::certificate_expired, errc::own_identity, errc::wrong_identity, errc::tls_refused,
+      errc::certificate_expired, errc::own_identity, errc::wrong_identity, errc::unknown_identity,
+      errc::tls_refused,
       // refusals, but that the listener is busy
       errc::refused_version, errc::refused_not_allowed, errc::refused_unknown_session,
       errc::refused_expired, errc::refused_ended, errc::refused_stale_attempt,

@@ -20,7 +20,7 @@ using parley::test::hex;
 constexpr auto no_error = std::optional<errc>{};
 
 // Sizes of bodies without their texts, counted from the table of DESIGN section 5.
-constexpr std::size_t hello_fixed = 6 + 1 + 1 + 4 + 16 + 4 + 8 + 8 + 4 + 4 + 2;
+constexpr std::size_t hello_fixed = 6 + 1 + 1 + 4 + 32 + 16 + 4 + 8 + 8 + 4 + 4 + 2;
 constexpr std::size_t welcome_fixed = 1 + 1 + 16 + 4 + 8 + 8 + 4 + 4 + 2;
 constexpr std::size_t refuse_fixed = 1 + 8;
 
@@ -125,8 +125,10 @@ TEST_CASE("the bytes of a new session's hello") {
   h.max_message = 1'048'576;
   h.heartbeat_ms = 5000;
   h.name = "ann";
-  CHECK(frame::encode(h) == hex("00003d 01"
+  CHECK(frame::encode(h) == hex("00005d 01"
                                 "7061726c6579 01 01 00000000"
+                                "00000000000000000000000000000000"
+                                "00000000000000000000000000000000"
                                 "000102030405060708090a0b0c0d0e0f"
                                 "00000001 0000000000000000 0000000000000000"
                                 "00400000 00100000 1388"
@@ -138,6 +140,8 @@ TEST_CASE("the bytes of a returning session's hello") {
   h.version_min = 0;
   h.version_max = 0x7f;
   h.welcomed = 3;
+  for (std::size_t i = 0; i < h.proof.size(); ++i)
+    h.proof[i] = static_cast<unsigned char>(0x40 + i);
   h.session = counting_id(0xf0);
   h.attempt = 0x01020304;
   h.next = 0x1112131415161718;
@@ -145,8 +149,10 @@ TEST_CASE("the bytes of a returning session's hello") {
   h.window = 0x31323334;
   h.max_message = 0x00414243;
   h.heartbeat_ms = 0x5152;
-  CHECK(frame::encode(h) == hex("00003a 01"
+  CHECK(frame::encode(h) == hex("00005a 01"
                                 "7061726c6579 00 7f 00000003"
+                                "404142434445464748494a4b4c4d4e4f"
+                                "505152535455565758595a5b5c5d5e5f"
                                 "f0f1f2f3f4f5f6f7f8f9fafbfcfdfeff"
                                 "01020304 1112131415161718 2122232425262728"
                                 "31323334 00414243 5152"));
@@ -262,6 +268,7 @@ TEST_CASE("a hello comes back as it was said") {
     h.version_min = static_cast<std::uint8_t>(rng.below(2));
     h.version_max = static_cast<std::uint8_t>(rng.between(1, 255));
     h.welcomed = static_cast<std::uint32_t>(rng.next());
+    for (auto& byte : h.proof) byte = static_cast<unsigned char>(rng.below(256));
     const auto bytes = frame::encode(h);
     frame::hello decoded;
     REQUIRE(frame::decode(body_of(bytes), decoded) == no_error);
@@ -269,6 +276,7 @@ TEST_CASE("a hello comes back as it was said") {
     CHECK(decoded.version_min == h.version_min);
     CHECK(decoded.version_max == h.version_max);
     CHECK(decoded.welcomed == h.welcomed);
+    CHECK(decoded.proof == h.proof);
   }
 }
 

@@ -249,6 +249,14 @@ TEST_CASE("a framed peer is told from a plain one, however its hello is cut") {
   }
 }
 
+TEST_CASE("a peer with TLS is told from a plain one, however its hello is cut") {
+  const auto client_hello = hex("16 030102 0001 000001fc0303 ff");
+  for (std::size_t slice = 1; slice <= client_hello.size(); ++slice) {
+    lines l{options{}};
+    CHECK(feed(l, client_hello, start, slice) == errc::framed_peer);
+  }
+}
+
 TEST_CASE("a greeting's bytes in a later line are only a line") {
   const auto line = hex("00003a 01 7061726c6579") + "\n";
   CHECK(heard("hi\n" + line).size() == 2);

@@ -20,6 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace parley::test;
 using parley::admission;
+using parley::allowance;
 using parley::chunk_size;
 using parley::errc;
 using parley::options;
@@ -59,7 +60,7 @@ TEST_CASE("a dialer says hello and nothing else before the welcome") {
   const auto h = hello_in(bytes);
   CHECK(h.name == "ann");
   CHECK(h.welcomed == 0);
-  CHECK(bytes.size() == 4 + 58 + 3);  // header, hello, "ann"
+  CHECK(bytes.size() == 4 + 90 + 3);  // header, hello, "ann"
   CHECK(!s.wants_write());
   CHECK(!s.connected());
 }
@@ -525,10 +526,10 @@ TEST_CASE("a flood of pings is answered with one pong and grows nothing") {
   REQUIRE(feed(p.dialer, ping_frame(0, 0), p.now) == no_error);
   drain(p.dialer, p.now);
   const auto before = (static_cast<void>(p.dialer.prepare_read()), p.dialer.statistics().memory);
-  for (std::uint64_t token = 1; token <= 10'000; ++token)
+  for (std::uint64_t token = 1; token <= allowance::at_once; ++token)
     REQUIRE(feed(p.dialer, ping_frame(token, 0), p.now) == no_error);
   CHECK(p.dialer.statistics().memory <= before);
-  CHECK(drain(p.dialer, p.now) == pong_frame(10'000, 0));
+  CHECK(drain(p.dialer, p.now) == pong_frame(allowance::at_once, 0));
 }
 
 TEST_CASE("a ping brings a round trip into the statistics") {

@@ -256,6 +256,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   void next_attempt() noexcept { ++attempt_; }
   /// Who the peer is, once there was a connection; none for streams that do not know.
   [[nodiscard]] std::optional<identity> peer() const { return peer_.get(); }
+  [[nodiscard]] std::string_view cipher() const noexcept { return peer_.cipher(); }
   /// Where the peer is; empty while there is no connection, or for streams that have no address.
   [[nodiscard]] std::string remote() const { return connection_ ? connection_->remote() : ""; }
 

@@ -63,11 +63,14 @@ class connection final : private alarm<Clock> {
     if (!stopped_ && due() < this->rings_at()) owner_.alarms().set(*this, due());
   }
 
-  /// Ends the connection because the conversation ends at once. The peer is told if the stream
-  /// takes that now; if not, it learns when it asks.
+  /// Ends the connection because the conversation ends at once, which the peer is told if the
+  /// stream takes that now.
   void abandon() {
-    if constexpr (pollable<Stream>)
-      if (!stopped_ && !writing_ && protocol_.abandon()) write_now(extent::everything);
+    if (!stopped_ && !writing_ && protocol_.abandon()) {
+      gather batch;
+      protocol_.prepare_write(batch, Clock::now());
+      write_last(stream_, batch);
+    }
     stop(errc::aborted);
   }
 
@@ -289,9 +292,8 @@ class connection final : private alarm<Clock> {
   time_point now_;
   time_point linger_until_ = time_point::max();
   std::error_code reason_;  ///< why it has ended; before that, why a write has failed
-  bool stopped_ = false, input_ended_ = false, output_ended_ = false;
-  bool writing_ = false;  ///< a write is under way, or waits for the stream
-  bool dispatching_ = false;
+  bool stopped_ = false, input_ended_ = false, output_ended_ = false, dispatching_ = false;
+  bool writing_ = false;       ///< a write is under way, or waits for the stream
   bool holding_room_ = false;  ///< a read is under way that holds memory
 };
 

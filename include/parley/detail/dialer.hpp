@@ -123,7 +123,10 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
     const auto before = carrier_->peer();
     if (before && before != peer_of(*made->stream)) co_return errc::wrong_identity;
     const auto connections = carrier_->protocol().statistics().connections;
-    carrier_->protocol().dial(Clock::now());
+    if constexpr (proving<Stream, typename Carrier::protocol_type>)
+      carrier_->protocol().dial(Clock::now(), made->stream->proof());
+    else
+      carrier_->protocol().dial(Clock::now());
     carrier_->attach(std::move(*made->stream));
     const auto why = co_await carrier_->run();
     carried_ = carrier_->protocol().statistics().connections != connections;

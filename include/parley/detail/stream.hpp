@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -81,6 +82,16 @@ std::size_t write_at_once(Stream& s, const gather& g, std::error_code& ec) {
   return n;
 }
 
+/// Writes the words before the end, as far as the stream can do that at once.
+template <typename Stream>
+void write_last(Stream& s, const gather& g) {
+  std::error_code ignored;  // nobody waits for these words
+  if constexpr (pollable<Stream>)
+    write_at_once(s, g, ignored);
+  else if constexpr (requires { s.write_last(write_buffers(g), ignored); })
+    s.write_last(write_buffers(g), ignored);
+}
+
 /// Whether the next read of a pollable stream is to be under way before there is something to read:
 /// that is a call into the kernel less than to wait first, but memory is held for it meanwhile. So
 /// only where a read has followed the other lately.
@@ -117,23 +128,41 @@ template <typename Stream>
   return std::nullopt;
 }
 
-/// Who was at the other end of a conversation's first stream, where streams know that.
+/// Who has shown an identity at the other end, whether it may be here or not; none if nobody has.
+template <typename Stream>
+[[nodiscard]] std::optional<identity> shown_by(const Stream& s) {
+  if constexpr (identifying<Stream>) return s.shown();
+  return std::nullopt;
+}
+
+/// A stream that may prove an invitation, and a protocol that passes that on.
+template <typename Stream, typename Protocol>
+concept proving = requires(const Stream& s, Protocol& p, typename Protocol::time_point now) {
+  p.dial(now, s.proof());
+};
+
+/// Who was at the other end of a conversation's first stream, and what the last one is encrypted
+/// with, where streams know that.
 template <typename Stream>
 class acquaintance {
  public:
   void meet(const Stream&) noexcept {}
   [[nodiscard]] static std::optional<identity> get() noexcept { return std::nullopt; }
+  [[nodiscard]] static std::string_view cipher() noexcept { return {}; }
 };
 template <identifying Stream>
 class acquaintance<Stream> {
  public:
   void meet(const Stream& s) {
     if (!who_) who_ = s.peer();
+    cipher_ = s.cipher();
   }
   [[nodiscard]] const std::optional<identity>& get() const noexcept { return who_; }
+  [[nodiscard]] std::string_view cipher() const noexcept { return cipher_; }
 
  private:
   std::optional<identity> who_;
+  std::string_view cipher_;
 };
 
 /// What an error of a stream says, where it takes the stream to know that.
@@ -159,8 +188,8 @@ void prepare_stream(Stream& s) {
 /// Where the other end is; empty for streams that have no address.
 template <typename Stream>
 [[nodiscard]] std::string remote_of(const Stream& s) {
-  if constexpr (requires { to_string(s.remote_endpoint()); }) {
-    std::error_code gone;
+  std::error_code gone;
+  if constexpr (requires { to_string(s.remote_endpoint(gone)); }) {
     const auto e = s.remote_endpoint(gone);
     if (!gone) return to_string(e);
   }

@@ -6,6 +6,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <system_error>
 #include <utility>
@@ -25,9 +26,9 @@ namespace detail {
 
 /// What one handshake has shown.
 struct tls_seen {
-  identity peer;
-  bool shown = false;      ///< a certificate came, and its owner may be here
-  std::error_code failed;  ///< why not
+  std::optional<identity> peer;  ///< of a certificate that came, though perhaps no proof of it
+  bool shown = false;            ///< its owner may be here
+  std::error_code failed;        ///< why not
 };
 
 /// What all connections of one side share: its certificate, and the rules. Immutable.
@@ -116,7 +117,7 @@ class tls_context : public asio::ssl::context {
     return seen.failed ? 0 : 1;
   }
 
-  [[nodiscard]] std::error_code judge(X509_STORE_CTX* store, identity& peer) const {
+  [[nodiscard]] std::error_code judge(X509_STORE_CTX* store, std::optional<identity>& peer) const {
     const X509* const leaf = X509_STORE_CTX_get0_cert(store);
     if (leaf == nullptr) return errc::no_certificate;
     if (sk_X509_num(X509_STORE_CTX_get0_untrusted(store)) != 1) return errc::many_certificates;
@@ -130,7 +131,7 @@ class tls_context : public asio::ssl::context {
     peer = identity_of(leaf);
     // Else whoever sends back what comes would be let in by everybody (RFC 9257, 4.1).
     if (peer == me_->id()) return errc::own_identity;
-    return admits_ ? admits_(peer) : std::error_code{};
+    return admits_ ? admits_(*peer) : std::error_code{};
   }
 
   side side_;
