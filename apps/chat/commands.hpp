@@ -33,7 +33,7 @@ inline constexpr std::array<command_help, 9> all_commands = {{
     {"name", command::name, "/name [NAME] who you are, or will be from now on"},
     {"ping", command::ping, "/ping        how long a message and its answer take"},
     {"stats", command::stats, "/stats       what has been sent and received"},
-    {"peer", command::peer, "/peer        who is at the other end"},
+    {"peer", command::peer, "/peer        who is at the other end, and how well that is known"},
     {"pending", command::pending, "/pending     which of your messages are not delivered yet"},
     {"clear", command::clear, "/clear       clear the screen"},
 }};

@@ -4,8 +4,10 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 
 #include <parley/detail/asio.hpp>
+#include <parley/identity.hpp>
 #include <parley/options.hpp>
 
 #include "departure.hpp"
@@ -73,6 +75,7 @@ class console {
   departure leaving;
   input in;
   output out;
+  std::optional<parley::identity> me;  ///< who this side is; none on plain lines
 
  private:
   output err_;

@@ -44,8 +44,8 @@ class conversation {
         here_(here),
         settings_(s),
         then_(then),
-        them_{std::string(peer_.name()), peer_.address()},
-        typist_(peer_, here.show(), here.leaving, s.name),
+        them_{std::string(peer_.name()), peer_.address(), peer_.identity()},
+        typist_(peer_, here, s.name),
         alarm_(peer_.get_executor(), clock::time_point::max()) {}
   conversation(const conversation&) = delete;
   conversation& operator=(const conversation&) = delete;

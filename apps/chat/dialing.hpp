@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -9,30 +10,39 @@
 
 #include <parley/detail/asio.hpp>
 #include <parley/dial.hpp>
+#include <parley/error.hpp>
 #include <parley/options.hpp>
 
-#include "address.hpp"
 #include "departure.hpp"
 
 namespace chat {
 
+/// Why nobody was joined.
+struct no_peer {
+  std::error_code why;
+  std::string words;  ///< of the peer who refused; safe to show
+};
+
 /// Dials; a departure in the meantime cancels that. Completes with the peer, or with none: then
-/// `why` says why, and the caller keeps that until then.
-template <typename Protocol>
-asio::awaitable<std::optional<parley::basic_peer<parley::any_socket, Protocol>>> dial(
-    address to, departure& leaving, parley::options options, std::error_code& why) {
-  std::optional<parley::basic_peer<parley::any_socket, Protocol>> peer;
+/// `failed` says why, and the caller keeps that until then.
+template <typename Protocol, typename Connector>
+asio::awaitable<std::optional<parley::basic_peer<parley::detail::stream_of<Connector>, Protocol>>>
+dial(Connector connect, departure& leaving, parley::options options, no_peer& failed) {
+  std::optional<parley::basic_peer<parley::detail::stream_of<Connector>, Protocol>> peer;
   asio::cancellation_signal cancel;
   leaving.whenever([&cancel] { cancel.emit(asio::cancellation_type::terminal); });
   try {
     const auto executor = co_await asio::this_coro::executor;
-    const connector connect{std::move(to)};
-    auto dialing = parley::dial<Protocol>(connect, std::move(options));
+    auto dialing = parley::dial<Protocol>(std::move(connect), std::move(options));
     peer =
         co_await asio::co_spawn(executor, std::move(dialing),
                                 asio::bind_cancellation_slot(cancel.slot(), asio::use_awaitable));
   } catch (const std::system_error& e) {
-    why = e.code();
+    failed.why = e.code();
+    // The words of a refusal, or a place that is known already, stand before what the code says.
+    const std::string what = e.what(), code = ": " + e.code().message();
+    if (e.code().category() == parley::error_category() && what.ends_with(code))
+      failed.words = what.substr(0, what.size() - code.size());
   }
   leaving.whenever(nullptr);
   co_return peer;

@@ -8,6 +8,8 @@
 
 #include <parley/detail/asio.hpp>
 #include <parley/error.hpp>
+#include <parley/identity.hpp>
+#include <parley/options.hpp>
 
 #include "outcome.hpp"
 
@@ -44,7 +46,19 @@ namespace chat {
   if (why == asio::error::host_not_found || why == asio::error::host_not_found_try_again)
     return text + "; check the spelling, or give its IP address";
   if (why == parley::errc::refused_busy) return text + "; try again later";
+  if (why == parley::errc::not_tls) return text + "; if it is to be so, use --plain here too";
+  if (why == parley::errc::own_identity)
+    return text + "; copies of one key cannot talk to each other";
   return text;
+}
+
+/// Why a server has sent a caller away, and what would let it in.
+[[nodiscard]] inline std::string explain_turning_away(const parley::event& e) {
+  if (!e.who) return reason_text(e.reason);
+  const std::string id = to_string(*e.who);
+  if (e.reason == parley::errc::refused_not_allowed)
+    return "its identity " + id + " is not allowed; --allow " + id + " lets it in";
+  return reason_text(e.reason) + " (it showed the identity " + id + ")";
 }
 
 /// Why a conversation did not go on, and what may have happened.
@@ -69,7 +83,7 @@ namespace chat {
 [[nodiscard]] inline exit_status status_of_failed_dial(std::error_code why) {
   const bool refused = why.category() == parley::error_category() &&
                        why.value() >= static_cast<int>(parley::errc::refused_version);
-  return refused ? exit_status::refused : exit_status::unreachable;
+  return refused || is_about_identity(why) ? exit_status::refused : exit_status::unreachable;
 }
 
 }  // namespace chat

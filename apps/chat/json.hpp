@@ -49,6 +49,19 @@ class json_view final : public view {
     for (const auto& a : reach) j["addresses"].push_back(to_string(a));
     emit(j);
   }
+  void introduce(const parley::identity& me, std::string_view made) override {
+    view::introduce(me, made);
+    auto j = event("identity");
+    j["identity"] = to_string(me);
+    emit(j);
+  }
+  void invitation(const std::string& what, std::string_view until) override {
+    view::invitation(what, until);
+    auto j = event("invitation");
+    j["invitation"] = what;
+    j["until"] = until;
+    emit(j);
+  }
   void connecting(const address& to) override {
     auto j = event("connecting");
     j["address"] = to_string(to);
@@ -123,6 +136,7 @@ class json_view final : public view {
   [[nodiscard]] static object with(object j, const person& p) {
     j["name"] = p.name;
     j["address"] = p.where;
+    if (p.id) j["identity"] = to_string(*p.id);
     return j;
   }
 

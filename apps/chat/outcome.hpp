@@ -4,16 +4,18 @@
 #include <stdexcept>
 #include <system_error>
 
+#include <parley/error.hpp>
+
 namespace chat {
 
 /// What a program tells its caller when it ends.
 enum class exit_status : int {
   delivered = 0,      ///< everything was delivered
-  internal = 1,       ///< a fault of this program, or nobody reads its output any more
+  internal = 1,       ///< a fault of this program, of its user's files, or nobody reads its output
   usage = 2,          ///< the command line makes no sense
   unreachable = 3,    ///< could not connect, or listen
   undelivered = 4,    ///< the conversation has ended, and messages were not delivered
-  refused = 5,        ///< the peer does not want this conversation
+  refused = 5,        ///< the peer does not want this conversation, or is not who it should be
   lost = 6,           ///< the connection broke
   interrupted = 130,  ///< Ctrl-C twice, as shells number it: 128 + SIGINT
 };
@@ -22,6 +24,16 @@ enum class exit_status : int {
 struct usage_error : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
+
+/// Whether one side does not take the other for whom it should be.
+[[nodiscard]] inline bool is_about_identity(std::error_code why) noexcept {
+  using parley::errc;
+  for (const auto e : {errc::no_certificate, errc::many_certificates, errc::bad_certificate,
+                       errc::certificate_expired, errc::own_identity, errc::wrong_identity,
+                       errc::unknown_identity, errc::tls_refused})
+    if (why == e) return true;
+  return false;
+}
 
 /// How a conversation ended.
 struct outcome {
@@ -33,7 +45,7 @@ struct outcome {
 
   [[nodiscard]] exit_status status() const noexcept {
     if (broken_streams) return exit_status::internal;
-    if (lost) return exit_status::lost;
+    if (lost) return is_about_identity(lost) ? exit_status::refused : exit_status::lost;
     return undelivered == 0 ? exit_status::delivered : exit_status::undelivered;
   }
 };

@@ -16,6 +16,7 @@
 #include <parley/run_spinning.hpp>
 
 #include "outcome.hpp"
+#include "own_files.hpp"
 
 namespace chat {
 
@@ -61,6 +62,8 @@ int run_program(const std::string& name, Body body) {
     return static_cast<int>(body());
   } catch (const usage_error& e) {
     return complain(std::string(e.what()) + " (see " + name + " --help)", exit_status::usage);
+  } catch (const file_error& e) {
+    return complain(e.what(), exit_status::internal);
   } catch (const std::exception& e) {
     return complain("internal error: " + parley::printable(e.what()), exit_status::internal);
   }

@@ -60,7 +60,7 @@ class screen final : public view {
     note("connecting to " + parley::printable(to_string(to)));
   }
   void connected(const person& p) override {
-    note("connected to " + p.who_and_where() + "; /help lists the commands, Ctrl-D ends");
+    note("connected to " + p.introduction() + "; /help lists the commands, Ctrl-D ends");
   }
   void renamed(const person& p, std::string_view name) override {
     note(p.who() + " is now called " + parley::printable(name));

@@ -1,9 +1,12 @@
 #pragma once
 
+#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <system_error>
 
 #include <CLI/CLI.hpp>
 
@@ -26,8 +29,12 @@ struct settings {
   double linger_seconds = -1;  ///< negative: without limit
   double resume_seconds = 600;
   bool plain = false;
+  bool print_id = false;
   bool json = false;
   bool low_latency = false;
+
+  /// What CLI11 says of a flag that may have a value and has none.
+  static constexpr std::string_view unstated = "true";
 
   /// How long to look for the next event before sleeping.
   [[nodiscard]] std::chrono::microseconds spin() const {
@@ -53,7 +60,8 @@ inline void declare(CLI::App& app, settings& s) {
   app.name(s.program);
   app.set_version_flag("--version", s.program + " " PARLEY_VERSION);
   app.add_option("--name", s.name, "how to introduce this side to the peer");
-  app.add_flag("--plain", s.plain, "lines of UTF-8, for nc, telnet and the like");
+  app.add_flag("--plain", s.plain, "lines of UTF-8, not encrypted, for nc, telnet and the like");
+  app.add_flag("--print-id", s.print_id, "print this side's identity and end");
   app.add_flag("--json", s.json, "write one JSON object a line to stdout");
   app.add_option("--linger", s.linger_seconds,
                  "how long to listen on when all input is delivered (default: no limit)")
@@ -72,6 +80,16 @@ inline void declare(CLI::App& app, settings& s) {
 inline void check_seconds(const std::string& name, double value) {
   constexpr double most = 1e8;  // three years
   if (!(value >= 0 && value < most)) throw usage_error(name + " takes seconds, 0 or more");
+}
+
+/// The time that such a value says. Throws `usage_error`.
+[[nodiscard]] inline std::chrono::milliseconds seconds_in(const std::string& name,
+                                                          const std::string& value) {
+  double seconds = -1;
+  const auto end = value.data() + value.size();
+  const auto [at, bad] = std::from_chars(value.data(), end, seconds);
+  check_seconds(name, bad == std::errc() && at == end ? seconds : -1);
+  return settings::milliseconds_of(seconds);
 }
 
 /// Parses the command line. False: it asked for the help or the version, which was printed.

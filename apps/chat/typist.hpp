@@ -2,11 +2,13 @@
 
 #include <chrono>
 #include <concepts>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include <parley/detail/asio.hpp>
+#include <parley/identity.hpp>
 #include <parley/message.hpp>
 #include <parley/options.hpp>
 #include <parley/peer.hpp>
@@ -16,6 +18,7 @@
 #include <parley/utf8.hpp>
 
 #include "commands.hpp"
+#include "console.hpp"
 #include "departure.hpp"
 #include "pending.hpp"
 #include "view.hpp"
@@ -30,15 +33,19 @@ struct saying {
 
 /// Obeys a person who types: answers the commands, and gives back what is to be said.
 ///
-///   typist hand(peer, view, leaving, name);
+///   typist hand(peer, here, name);
 ///   const saying s = co_await hand.obey(line, them);
 ///
 /// Used on one thread; all that it was given must outlive it.
 template <typename Peer>
 class typist {
  public:
-  typist(Peer& peer, view& v, departure& leaving, std::string name)
-      : peer_(peer), view_(v), leaving_(leaving), name_(std::move(name)) {}
+  typist(Peer& peer, console& here, std::string name)
+      : peer_(peer),
+        view_(here.show()),
+        leaving_(here.leaving),
+        me_(here.me),
+        name_(std::move(name)) {}
 
   /// Completes when all but the saying is done. `them` is who is at the other end.
   asio::awaitable<saying> obey(std::string_view line, person them) {
@@ -112,16 +119,26 @@ class typist {
     if (t.what == command::stats) view_.note(statistics_text(s));
     if (t.what == command::pending)
       for (const auto& line : pending_.lines(s)) view_.note(line);
-    if (t.what == command::peer)
-      view_.note(them.who_and_where() + (framed ? ", parley/1" : ", plain lines") +
-                 ", not encrypted");
+    if (t.what == command::peer) tell_of(them);
   }
+
+  void tell_of(const person& them) {
+    const auto cipher = peer_.cipher();
+    view_.note(them.introduction());
+    view_.note((cipher.empty() ? "plain lines, not encrypted" : "TLS 1.3, " + std::string(cipher)) +
+               ", for " + duration_text(clock::now() - since_));
+    if (me_) view_.note("you are " + to_string(*me_));
+  }
+
+  using clock = std::chrono::steady_clock;
 
   Peer& peer_;
   view& view_;
   departure& leaving_;
+  std::optional<parley::identity> me_;
   std::string name_;
   pending pending_;
+  clock::time_point since_ = clock::now();
 };
 
 }  // namespace chat

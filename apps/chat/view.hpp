@@ -2,11 +2,14 @@
 
 #include <chrono>
 #include <cstdint>
+#include <ctime>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include <parley/identity.hpp>
 #include <parley/message.hpp>
 #include <parley/options.hpp>
 #include <parley/printable.hpp>
@@ -33,13 +36,21 @@ inline constexpr parley::tag_type rename_tag = 2;  ///< `/name`: the body is the
 struct person {
   std::string name;
   std::string where;
+  std::optional<parley::identity> id{};  ///< proved; none on plain lines
 
-  /// Safe to show.
-  [[nodiscard]] std::string who() const { return name.empty() ? "peer" : parley::printable(name); }
+  /// Safe to show. Anybody may give himself any name, so what nobody else can show stands behind.
+  [[nodiscard]] std::string who() const {
+    if (name.empty()) return "peer";
+    return parley::printable(name) + (id ? "~" + short_form(*id) : "");
+  }
   [[nodiscard]] std::string who_and_where() const {
     if (where.empty()) return who();
     const std::string safe = parley::printable(where);
     return name.empty() ? safe : who() + " at " + safe;
+  }
+  /// All of it, once in a conversation.
+  [[nodiscard]] std::string introduction() const {
+    return who_and_where() + (id ? ", identity " + to_string(*id) : "");
   }
 };
 
@@ -65,6 +76,15 @@ struct person {
   const auto ms = std::chrono::round<std::chrono::milliseconds>(t);
   if (ms < 10s) return std::to_string(ms / 1s) + "." + std::to_string(ms % 1s / 100ms) + " s";
   return ms < 2min ? std::to_string(ms / 1s) + " s" : std::to_string(ms / 1min) + " min";
+}
+
+/// "2026-11-23 21:40", local time.
+[[nodiscard]] inline std::string date_and_time(std::chrono::system_clock::time_point t) {
+  const std::time_t when = std::chrono::system_clock::to_time_t(t);
+  std::tm local{};
+  ::localtime_r(&when, &local);
+  char text[sizeof "yyyyyy-mm-dd hh:mm"];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local)};
 }
 
 [[nodiscard]] inline std::string statistics_text(const parley::stats& s) {
@@ -123,13 +143,25 @@ class view {
            parley::printable(to_string(a, default_port)));
   }
   virtual void connecting(const address&) {}
+  /// Who this side is; `made` is the path of its key if that is new.
+  virtual void introduce(const parley::identity& me, std::string_view made) {
+    notice("this side's identity is " + to_string(me) +
+           (made.empty() ? "" : ", made just now: " + parley::printable(made)));
+  }
+  /// An invitation was made, that is good until then.
+  virtual void invitation(const std::string& text, std::string_view until) {
+    line("one can join, until " + std::string(until) + ", with: parley-client --invite " +
+         parley::printable(text));
+  }
+  /// Something that the user should know, and a program need not.
+  void tell(const std::string& what) { notice(what); }
 
   /// What the library tells.
   void happened(const parley::event& e) {
     using kind = parley::event::kind;
     switch (e.what) {
       case kind::turned_away:
-        error("turned away " + parley::printable(e.detail) + ": " + reason_text(e.reason));
+        error("turned away " + parley::printable(e.detail) + ": " + explain_turning_away(e));
         break;
       case kind::rejected:
         error("a line from the peer was left out: " + reason_text(e.reason));
@@ -157,7 +189,7 @@ class view {
     notice("back after " + duration_text(std::chrono::ceil<tenths>(after)) +
            (again == 0 ? "" : ", " + messages(again) + " sent again"));
   }
-  virtual void connected(const person& p) { line("connected to " + p.who_and_where()); }
+  virtual void connected(const person& p) { line("connected to " + p.introduction()); }
   virtual void renamed(const person& p, std::string_view name) {
     line(p.who() + " is now called " + parley::printable(name));
   }

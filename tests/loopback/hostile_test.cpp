@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include <parley/allowance.hpp>
 #include <parley/dial.hpp>
 #include <parley/listener.hpp>
 
@@ -591,15 +592,31 @@ TEST_CASE("what is odd but allowed does no harm") {
   CHECK_FALSE(c.victim.ended());
 }
 
-TEST_CASE("a flood of pings grows nothing, and is answered") {
-  conversation c(role::listener);
-  std::string flood;
-  for (std::uint64_t i = 1; i <= 50'000; ++i) flood += ping_frame(i, 0);
-  auto flooding = start(c.context, say(c.attacker, flood));
+TEST_CASE("a thousand pings at once grow nothing, and are answered") {
+  conversation c(GENERATE(role::listener, role::dialer));
+  constexpr std::uint64_t most = parley::allowance::at_once;
+  std::string pings;
+  for (std::uint64_t i = 1; i <= most; ++i) pings += ping_frame(i, 0);
+  auto saying = start(c.context, say(c.attacker, pings));
   // Only the latest token is owed back, however many came between two writes.
-  const auto last = pong_frame(50'000, 0);
+  const auto last = pong_frame(most, 0);
   while (c.hear_from_victim() != last)
     CHECK(c.victim.statistics().memory <= 2 * parley::chunk_size);
-  CHECK(flooding.done());
+  CHECK(saying.done());
   CHECK_FALSE(c.victim.ended());
+}
+
+TEST_CASE("a flood of control frames ends the connection, after what came before it") {
+  const auto r = GENERATE(role::listener, role::dialer);
+  const std::vector<std::string> floods{ack_frame(0), ping_frame(1, 0), pong_frame(1, 0),
+                                        header_of(skippable_type, 0)};
+  for (const auto& frame : floods) {
+    CAPTURE(r == role::listener, frame.size(), frame[3]);
+    conversation c(r);
+    std::string flood = message_frame(0, "said before");
+    for (int i = 0; i < 50'000; ++i) flood += frame;
+    auto flooding = start(c.context, say(c.attacker, flood));
+    CHECK(c.end(1) == errc::frame_flood);
+    c.attacker.close();
+  }
 }

@@ -176,6 +176,7 @@ TEST_CASE("a second caller is told busy, exit 5, and the first is not disturbed"
 }
 
 TEST_CASE("errors are one line on standard error and have their exit status") {
+  make_identities();
   struct wrong {
     words command;
     int status;
@@ -271,7 +272,7 @@ TEST_CASE("a caller who speaks something else is turned away and the server goes
                 "print(s.recv(100))\n",
                 port});
   rude.finish();
-  CHECK_THAT(server.read_errors_until("parley/1"), ContainsSubstring("127.0.0.1"));
+  CHECK_THAT(server.read_errors_until("does not speak TLS"), ContainsSubstring("127.0.0.1"));
   process client(client_command(port));
   client.write("still here\n");
   client.close_input();

@@ -38,8 +38,9 @@ TEST_CASE("a chat on a terminal: lines go out, messages come in on lines of thei
   client.write("hello alice\n");
   server.read_until("hello alice\n");
   server.write("hello yourself\n");
-  // The time in front, the sender's name, then the text to the line's end.
-  client.read_until("alice: hello yourself\r\n");
+  // The time in front, the sender's name and identity, then the text to the line's end.
+  client.read_until("alice~");
+  client.read_until(": hello yourself\r\n");
   client.write("\x04");  // Ctrl-D on an empty line leaves
   server.close_input();
   CHECK(client.finish() == 0);

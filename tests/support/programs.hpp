@@ -19,6 +19,15 @@ inline words operator+(words left, const words& right) {
   return left;
 }
 
+/// The folder of this run, in which the programs keep their identities and whom they know.
+inline const std::string& config_home() {
+  static const scratch folder;
+  static const std::string path = folder / "config";
+  return path;
+}
+/// So that no program touches the files of who runs the tests.
+inline const bool config_home_is_set = ::setenv("XDG_CONFIG_HOME", config_home().c_str(), 1) == 0;
+
 /// The command for parley-server on a port that the system chooses, on loopback alone.
 [[nodiscard]] inline words server_command(const words& more = {}) {
   return words{PARLEY_SERVER_PATH, "--bind", "127.0.0.1", "--port", "0"} + more;
@@ -37,6 +46,14 @@ inline words operator+(words left, const words& right) {
   while (server.errors().find('\n', at) == std::string::npos) server.read_some();
   const auto end = server.errors().find_first_not_of("0123456789", at);
   return server.errors().substr(at, end - at);
+}
+
+/// Makes the programs' identities, which they would tell of when they need them first.
+inline void make_identities() {
+  for (const auto* program : {PARLEY_SERVER_PATH, PARLEY_CLIENT_PATH}) {
+    process p(words{program, "--print-id"});
+    REQUIRE(p.finish() == 0);
+  }
 }
 
 /// A port on loopback on which nobody listens: it was free a moment ago.
