@@ -125,7 +125,7 @@ exit_status server_program(int argc, char** argv) {
   app.add_flag("--once", s.once, "end after the first conversation, with its exit status");
   app.add_option("--allow", s.allow, "let in only this identity, or those in this file; repeatable")
       ->type_name("ID|FILE")
-      ->expected(1);
+      ->allow_extra_args(false);
   app.add_flag("--invite", s.invite, "let in only who brings the invitation that is printed")
       ->type_name("[=SECONDS]");
   chat::declare(app, s);
