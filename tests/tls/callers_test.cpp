@@ -359,3 +359,36 @@ TEST_CASE("nobody goes on with the session of another") {
   CHECK(r.next == frame::unknown_position);
   CHECK(peer.state() == parley::state::connected);  // nor is the owner disturbed
 }
+
+TEST_CASE("a stream that is cut off is no goodbye, whether TLS itself says goodbye or not") {
+  const bool in_good_order = GENERATE(false, true);
+  CAPTURE(in_good_order);
+  foreign_context as(foreign_context::tlsv13_client);
+  const auto key = credentials::make();
+  as.show(key);
+  host h;
+  auto tls = std::make_unique<foreign_stream>(h.connect(), as);
+  auto accepted = start(h.context, h.listener.accept());
+  const auto begin = [&]() -> asio::awaitable<void> {
+    co_await tls->async_handshake(foreign_stream::client, asio::use_awaitable);
+    co_await asio::async_write(*tls, asio::buffer(hello()), asio::use_awaitable);
+    std::string welcome(200, '\0');
+    (void)co_await tls->async_read_some(asio::buffer(welcome), asio::use_awaitable);
+  };
+  run(h.context, begin());
+  run_until(h.context, [&] { return accepted.done(); });
+  auto peer = accepted.get();
+  REQUIRE(peer.try_send("what is on its way") == parley::admission::queued);
+  std::error_code ignored;  // of a side that goes, well or badly
+  const auto leave = [&]() -> asio::awaitable<void> {
+    if (in_good_order)
+      co_await tls->async_shutdown(asio::redirect_error(asio::use_awaitable, ignored));
+  };
+  if (!in_good_order) tls->lowest_layer().close(ignored);
+  auto left = start(h.context, leave());  // it would wait for an answer, which is not given
+  run_until(h.context, [&] { return peer.state() == parley::state::away; });
+  CHECK(peer.statistics().unacknowledged == 1);  // and it waits for the dialer to come back
+  peer.abort();
+  tls->lowest_layer().close(ignored);
+  run_until(h.context, [&] { return left.done(); });
+}
