@@ -8,6 +8,7 @@
 #include <string_view>
 #include <system_error>
 
+#include <parley/allowance.hpp>
 #include <parley/chunks.hpp>
 #include <parley/error.hpp>
 #include <parley/frame.hpp>
@@ -101,12 +102,16 @@ class arrivals {
     inbox_.accept(h.size());
   }
 
-  /// The peer says goodbye. Errors: `sequence_gap`, `after_goodbye`.
-  [[nodiscard]] std::error_code bye(std::uint64_t sequence) noexcept {
-    if (const auto ec = expect(sequence); ec || sequence < next_) return ec;
+  /// The peer says goodbye. Errors: `sequence_gap`, `after_goodbye`, `frame_flood`.
+  [[nodiscard]] std::error_code bye(std::uint64_t sequence, time_point now) noexcept {
+    if (const auto ec = expect(sequence)) return ec;
+    if (sequence < next_) return idle(now);
     final_ = next_++;
     return {};
   }
+
+  /// A frame has come that brings nothing, see `allowance`. Errors: `frame_flood`.
+  [[nodiscard]] std::error_code idle(time_point now) noexcept { return idle_.spend(now); }
 
   /// The connection has ended: what had begun to arrive will be sent again.
   void rewind() noexcept {
@@ -232,6 +237,7 @@ class arrivals {
   std::size_t held_size_ = 0;         ///< of the frame that the program looks at; 0: none
   bool ack_owed_ = false, ack_urgent_ = false;
   time_point ack_due_{};
+  allowance idle_;
 };
 
 }  // namespace parley

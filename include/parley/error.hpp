@@ -16,6 +16,7 @@ enum class errc {
   connect_timeout,    ///< no connection in time
   aborted,            ///< this side ended the conversation at once
   ended_by_peer,      ///< the peer ended the conversation at once
+  turned_away,        ///< a listener of plain lines does not want this side; its line says why
   superseded,         ///< the peer came back over a new connection before this one had ended
   not_back,           ///< the peer did not come back within `resume_for`
   crowded_out,        ///< a caller made room for others, for it had not greeted yet
@@ -75,6 +76,7 @@ enum class errc {
     case errc::connect_timeout: return "no connection in time";
     case errc::aborted: return "the conversation was ended at once";
     case errc::ended_by_peer: return "the peer ended the conversation at once";
+    case errc::turned_away: return "the peer has turned this side away";
     case errc::superseded: return "the peer came back over a new connection";
     case errc::not_back: return "the peer did not come back in time";
     case errc::crowded_out: return "it had not greeted, and there were too many like it";
@@ -143,6 +145,7 @@ enum class errc {
   switch (static_cast<errc>(ec.value())) {
     case errc::aborted:
     case errc::ended_by_peer:
+    case errc::turned_away:
     case errc::not_parley:
     case errc::framed_peer:
     case errc::wrong_session:

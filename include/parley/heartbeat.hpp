@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include <parley/error.hpp>
 #include <parley/frame.hpp>
@@ -57,23 +58,33 @@ class heartbeat {
     return {};
   }
 
-  /// A ping is owed to the peer, besides those that silence asks for.
-  void ask() noexcept { ping_owed_ = true; }
+  /// A ping is owed to the peer, besides those that silence asks for: now, or once the one under
+  /// way is answered. However often a program asks, it never has two under way, so that the peer
+  /// cannot take it for a flood (see allowance).
+  void ask() noexcept { (ping_out_ ? asked_ : ping_owed_) = true; }
 
   /// The same, if none is on its way already.
   void ask_once() noexcept { ping_owed_ = ping_owed_ || !ping_out_; }
 
-  /// The peer has sent a ping: the latest token is owed back.
-  void ping(std::uint64_t token) noexcept {
-    pong_owed_ = true;
-    pong_token_ = token;
+  /// A ping or a pong has come. False: it brings nothing, see `allowance`; or it is neither.
+  bool hear(const frame::header& h, std::uint64_t token, time_point now, tally& s) noexcept {
+    if (h.is(frame::type::ping)) return ping(token);
+    return h.is(frame::type::pong) && pong(token, now, s);
   }
 
-  /// The peer has answered; an answer to an older ping says nothing.
-  void pong(std::uint64_t token, time_point now, tally& s) noexcept {
-    if (token != token_ || !ping_out_) return;
+  /// The peer has sent a ping: the latest token is owed back. False: an answer was owed already.
+  bool ping(std::uint64_t token) noexcept {
+    pong_token_ = token;
+    return !std::exchange(pong_owed_, true);
+  }
+
+  /// The peer has answered. False: not the ping under way; an answer to an older one says nothing.
+  bool pong(std::uint64_t token, time_point now, tally& s) noexcept {
+    if (token != token_ || !ping_out_) return false;
     ping_out_ = false;
+    ping_owed_ |= std::exchange(asked_, false);
     s.add_round_trip(now - ping_sent_);
+    return true;
   }
 
   [[nodiscard]] bool owes() const noexcept { return ping_owed_ || pong_owed_; }
@@ -109,6 +120,7 @@ class heartbeat {
   std::uint64_t pong_token_ = 0;
   bool probed_ = false;    ///< a ping was asked for in this silence
   bool ping_out_ = false;  ///< a ping has no answer yet
+  bool asked_ = false;     ///< and another one is wanted then
   bool ping_owed_ = false, pong_owed_ = false;
 };
 

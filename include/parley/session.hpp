@@ -255,14 +255,15 @@ class session {
                                      time_point now) {
     using frame::type;
     if (h.is(type::refuse)) return refused(body);
-    if (h.is_skippable()) return {};
+    if (h.is_skippable()) return arrivals_.idle(now);
     const auto number = frame::get<8>(body.data());
-    if (h.is(type::bye)) return arrivals_.bye(number);
-    if (h.is(type::ping)) heartbeat_.ping(number);
-    if (h.is(type::pong)) heartbeat_.pong(number, now, tally_);
+    if (h.is(type::bye)) return arrivals_.bye(number, now);
+    const bool beat = heartbeat_.hear(h, number, now, tally_);
     quiet_ = !h.is(type::ack);
     const auto next = h.is(type::ack) ? number : frame::get<8>(body.data() + frame::number_size);
-    return log().acknowledge(next) ? std::error_code{} : make_error_code(errc::bad_ack);
+    const bool news = beat || next > log().base();
+    if (!log().acknowledge(next)) return errc::bad_ack;
+    return news ? std::error_code{} : arrivals_.idle(now);
   }
   /// When all is complete the listener says so, then the dialer: a stream's end says nothing.
   [[nodiscard]] bool owes_last_word() const noexcept {

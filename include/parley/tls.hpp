@@ -225,6 +225,8 @@ class tls_security {
       co_await detail::say_last(who, who.socket, in_their_words(first));
       co_return errc::not_tls;
     }
+    co_await who.others_gone();
+    if (who.ended) co_return who.ended;
     const auto bad = co_await s.handshake();
     co_return who.ended ? who.ended : bad;
   }

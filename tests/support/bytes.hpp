@@ -66,10 +66,12 @@ inline std::string bye_frame(std::uint64_t sequence) {
 inline std::string pattern(std::uint64_t key, std::size_t size) {
   std::string out(size, '\0');
   std::uint64_t word = key * 0x9e3779b97f4a7c15 + 1;  // 2^64 over the golden ratio: spreads keys
-  for (std::size_t at = 0; at < size; at += sizeof word) {
-    std::memcpy(out.data() + at, &word, size - at < sizeof word ? size - at : sizeof word);
+  std::size_t at = 0;
+  for (; at + sizeof word <= size; at += sizeof word) {
+    std::memcpy(out.data() + at, &word, sizeof word);  // of a known size: no call
     word += 0x0123456789abcdef;
   }
+  std::memcpy(out.data() + at, &word, size - at);
   return out;
 }
 

@@ -89,8 +89,8 @@ class pipe_listener {
       if (!out.failed && have < size) out.failed = ec;
       if (out.failed) co_return;
     }
-    const std::string_view whole(out.bytes.data(), size);
-    if (const auto bad = frame::decode(whole.substr(frame::header_size), out.hello))
+    const std::string_view said(out.bytes.data(), size);
+    if (const auto bad = frame::decode(said.substr(frame::header_size), out.hello))
       out.failed = *bad;
   }
 

@@ -273,7 +273,7 @@ TEST_CASE("the goodbye is reached behind the last message") {
   desk d;
   REQUIRE(d.message(0, "zero") == no_error);
   CHECK(!d.in.at_end());
-  REQUIRE(d.in.bye(1) == no_error);
+  REQUIRE(d.in.bye(1, start) == no_error);
   CHECK(d.in.next() == 2);
   CHECK(!d.in.at_end());
   REQUIRE(d.take());
@@ -287,7 +287,7 @@ TEST_CASE("the goodbye is reached behind the last message") {
 
 TEST_CASE("a goodbye without a message before it is reached by asking") {
   desk d;
-  REQUIRE(d.in.bye(0) == no_error);
+  REQUIRE(d.in.bye(0, start) == no_error);
   CHECK(d.in.at_end());
   CHECK(!d.in.over());
   CHECK(!d.in.owes_ack());
@@ -298,7 +298,7 @@ TEST_CASE("a goodbye without a message before it is reached by asking") {
 
 TEST_CASE("the ack of the goodbye is urgent, and is owed once") {
   desk d;
-  REQUIRE(d.in.bye(0) == no_error);
+  REQUIRE(d.in.bye(0, start) == no_error);
   d.take();
   CHECK(d.in.ack_urgent());
   d.in.ack_given();
@@ -311,18 +311,18 @@ TEST_CASE("the ack of the goodbye is urgent, and is owed once") {
 TEST_CASE("nothing follows the goodbye") {
   desk d;
   REQUIRE(d.message(0, "zero") == no_error);
-  REQUIRE(d.in.bye(1) == no_error);
+  REQUIRE(d.in.bye(1, start) == no_error);
   CHECK(d.message(2, "two") == errc::after_goodbye);
-  CHECK(d.in.bye(2) == errc::after_goodbye);
+  CHECK(d.in.bye(2, start) == errc::after_goodbye);
   CHECK(d.message(3, "three") == errc::sequence_gap);
 }
 
 TEST_CASE("repeats after the goodbye are dropped") {
   desk d;
   REQUIRE(d.message(0, "zero") == no_error);
-  REQUIRE(d.in.bye(1) == no_error);
+  REQUIRE(d.in.bye(1, start) == no_error);
   CHECK(d.message(0, "zero") == no_error);
-  CHECK(d.in.bye(1) == no_error);
+  CHECK(d.in.bye(1, start) == no_error);
   CHECK(d.in.next() == 2);
   CHECK(d.take()->body == "zero");
   CHECK(!d.take());
@@ -331,7 +331,7 @@ TEST_CASE("repeats after the goodbye are dropped") {
 
 TEST_CASE("a goodbye beyond the next number is a gap") {
   desk d;
-  CHECK(d.in.bye(1) == errc::sequence_gap);
+  CHECK(d.in.bye(1, start) == errc::sequence_gap);
   CHECK(!d.in.at_end());
-  CHECK(d.in.bye(0) == no_error);
+  CHECK(d.in.bye(0, start) == no_error);
 }

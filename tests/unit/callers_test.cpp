@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/run.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -22,6 +24,7 @@ using parley::errc;
 using parley::options;
 using parley::detail::caller;
 using parley::detail::callers;
+using parley::test::start;
 using stage = caller::stage;
 
 options limits(std::size_t silent, std::size_t greeting, std::size_t per_address = 1000) {
@@ -46,7 +49,8 @@ struct door {
     asio::local::stream_protocol::socket there(context);
     asio::local::connect_pair(here, there);
     outside.emplace_back(std::move(there));
-    return *inside.emplace_back(std::make_unique<caller>(all, sockets.emplace_back(std::move(here))));
+    return *inside.emplace_back(
+        std::make_unique<caller>(all, sockets.emplace_back(std::move(here))));
   }
 
   /// Somebody from this IPv4 address; all that begin with 127 are this machine's.
@@ -268,6 +272,52 @@ TEST_CASE("all can be sent away at once, in whatever stage they are") {
   d.all.drop_all();
   d.come();
   CHECK(d.stayed() == "...x");
+}
+
+TEST_CASE("who takes much memory waits until those who made room for him are gone") {
+  door d(limits(10, 1));
+  d.come(stage::greeting);
+  caller& next = d.come(stage::greeting);
+  REQUIRE(d.stayed() == ".x");
+  auto waiting = start(d.context, next.others_gone());
+  d.context.poll_one();
+  d.context.poll_one();
+  CHECK_FALSE(waiting.done());
+  d.inside.erase(d.inside.begin());
+  CHECK(d.context.poll() < 5);  // and not until it has waited in vain
+  CHECK(waiting.done());
+  CHECK(next.socket.is_open());
+}
+
+TEST_CASE("nobody waits for those who are not gone because of something else") {
+  door d(limits(1, 10));
+  caller& greeting = d.come(stage::greeting);
+  SECTION("since nobody was dropped") {}
+  SECTION("since only silent ones were") {
+    d.come();
+    d.come();
+    REQUIRE(d.stayed() == "x.x");
+  }
+  auto waiting = start(d.context, greeting.others_gone());
+  CHECK(d.context.poll() < 8);  // there are eight turns to wait
+  CHECK(waiting.done());
+}
+
+TEST_CASE("who waits for others to be gone does so for a few turns only, and not when dropped") {
+  door d(limits(10, 1));
+  d.come(stage::greeting);  // never goes
+  caller& next = d.come(stage::greeting);
+  auto waiting = start(d.context, next.others_gone());
+  SECTION("a few turns") {
+    const auto turns = d.context.poll();
+    CHECK(turns >= 8);
+    CHECK(turns < 20);
+  }
+  SECTION("dropped") {
+    next.drop(errc::crowded_out);
+    CHECK(d.context.poll() < 8);
+  }
+  CHECK(waiting.done());
 }
 
 TEST_CASE("the time for a greeting is counted from the call, and no stage gives more of it") {

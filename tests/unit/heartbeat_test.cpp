@@ -181,10 +181,52 @@ TEST_CASE("asking often owes one ping") {
 
 TEST_CASE("every ping has a token of its own") {
   auto h = begun();
+  stats s;
   for (std::uint64_t token = 1; token <= 3; ++token) {
     h.ask();
     CHECK(encoded(h, start) == ping_frame(token, 0));
+    CHECK(h.pong(token, start, s));
   }
+}
+
+TEST_CASE("who asks while a ping is under way asks again when that is answered, and once") {
+  auto h = begun();
+  stats s;
+  h.ask();
+  REQUIRE(encoded(h, start) == ping_frame(1, 0));
+  for (int i = 0; i < 1000; ++i) h.ask();
+  CHECK(!h.owes());
+  CHECK(h.pong(1, start, s));
+  CHECK(encoded(h, start) == ping_frame(2, 0));
+  CHECK(h.pong(2, start, s));
+  CHECK(!h.owes());
+}
+
+TEST_CASE("a silence is asked about though a ping is under way") {
+  auto h = begun();
+  h.ask();
+  REQUIRE(encoded(h, start) == ping_frame(1, 0));
+  h.ask();
+  REQUIRE(h.tick(start + interval) == no_error);
+  CHECK(encoded(h, start + interval) == ping_frame(2, 0));
+}
+
+TEST_CASE("a ping or a pong that brings nothing is told from one that does") {
+  using parley::frame::header;
+  const header ping{16, 0x05}, pong{16, 0x06}, ack{8, 0x04};
+  auto h = begun();
+  stats s;
+  CHECK(h.hear(ping, 1, start, s));
+  CHECK_FALSE(h.hear(ping, 2, start, s));  // the answer to the first is still owed
+  REQUIRE(encoded(h, start) == pong_frame(2, 0));
+  CHECK(h.hear(ping, 3, start, s));
+  CHECK_FALSE(h.hear(pong, 0, start, s));  // nobody has asked
+  h.ask();
+  (void)encoded(h, start);
+  CHECK_FALSE(h.hear(pong, 7, start, s));
+  CHECK(h.hear(pong, 1, start, s));
+  CHECK_FALSE(h.hear(pong, 1, start, s));
+  CHECK_FALSE(h.hear(ack, 1, start, s));
 }
 
 TEST_CASE("an answer gives the time of the round trip, from the write on") {
@@ -202,11 +244,11 @@ TEST_CASE("an answer to an older ping says nothing") {
   stats s;
   h.ask();
   encoded(h, start);
-  h.ask();
-  encoded(h, start + 10ms);
-  h.pong(1, start + 12ms, s);
+  REQUIRE(h.tick(start + interval) == no_error);  // silence asks as well
+  encoded(h, start + interval);
+  h.pong(1, start + interval + 2ms, s);
   CHECK(s.round_trip_last == 0ms);
-  h.pong(2, start + 13ms, s);
+  h.pong(2, start + interval + 3ms, s);
   CHECK(s.round_trip_last == 3ms);
 }
 

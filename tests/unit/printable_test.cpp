@@ -65,6 +65,21 @@ bool is_inert(std::string_view first, std::string_view second) {
          joined.line_feeds() == 0;
 }
 
+// A message behind the sender's name, as a screen shows it: as many lines as the text has, each
+// further one marked, and nothing that the name began is gone on with by the text.
+bool is_inert_behind(std::string_view name, std::string_view text) {
+  const std::string line =
+      printable(name) + ": " + printable(text, newlines::continued) + "\n" + printable(name);
+  vt500 terminal;
+  terminal.feed(line);
+  std::size_t marked = 0;
+  for (auto at = line.find("\n" + std::string(parley::continuation)); at != line.npos;
+       at = line.find("\n" + std::string(parley::continuation), at + 1))
+    ++marked;
+  const auto wanted = static_cast<std::size_t>(std::ranges::count(text, '\n'));
+  return terminal.harmless() && marked == wanted && terminal.line_feeds() == wanted + 1;
+}
+
 bool is_visible_ascii(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return c >= ' ' && c <= '~'; });
 }
@@ -122,6 +137,52 @@ TEST_CASE("the oracle goes through the states of the sequences") {
   CHECK(after("\x1b[12\x18") == state::ground);
 }
 
+TEST_CASE("the oracle knows each introducer in seven bits, in eight, and as UTF-8") {
+  using state = vt500::state;
+  const struct {
+    char seven;
+    unsigned char eight;
+    state into;
+  } all[] = {{'P', 0x90, state::dcs_entry},         {'X', 0x98, state::sos_pm_apc_string},
+             {'[', 0x9b, state::csi_entry},         {']', 0x9d, state::osc_string},
+             {'^', 0x9e, state::sos_pm_apc_string}, {'_', 0x9f, state::sos_pm_apc_string}};
+  for (const auto& one : all) {
+    CAPTURE(one.seven);
+    const char byte = static_cast<char>(one.eight);
+    const std::string forms[] = {{'\x1b', one.seven},
+                                 {byte},
+                                 {'\xc2', byte},
+                                 {'\xe0', '\x82', byte},
+                                 {'\xf0', '\x80', '\x82', byte},
+                                 {'a', '\xe2', '\x82', '\x1b', one.seven}};
+    for (const auto& form : forms) {
+      vt500 terminal;
+      terminal.feed(form);
+      CHECK(terminal.current() == one.into);
+      CHECK(terminal.left_ground());
+      terminal.feed("\x1b\\");
+      CHECK(terminal.current() == state::ground);
+      CHECK(terminal.left_ground());  // it is not forgotten
+      CHECK_FALSE(terminal.harmless());
+    }
+  }
+}
+
+TEST_CASE("the oracle takes every byte from 80 to 9f, alone or as UTF-8, for a control character") {
+  std::size_t cases = 0;
+  for (unsigned c = 0x80; c < 0xa0; ++c) {
+    CAPTURE(c);
+    for (const std::string& raw : {std::string(1, static_cast<char>(c)), encoded(c)}) {
+      vt500 terminal;
+      terminal.feed("text " + raw);
+      CHECK_FALSE(terminal.harmless());
+      CHECK(terminal.controls() == std::u32string(1, c));
+      ++cases;
+    }
+  }
+  CHECK(cases == 64);
+}
+
 TEST_CASE("the oracle reports control characters that change no state") {
   for (unsigned c = 0; c < 0xa0; ++c) {
     if ((c >= 0x20 && c < 0x7f) || c == '\n') continue;
@@ -170,16 +231,24 @@ TEST_CASE("the oracle catches a filter that knows ESC but not C1") {
 }
 
 TEST_CASE("no two bytes drive a terminal") {
+  std::size_t cases = 0;
   std::size_t harmful = 0;
   for (unsigned bits = 0; bits < 0x10000; ++bits) {
     const char bytes[] = {static_cast<char>(bits >> 8U), static_cast<char>(bits & 0xffU)};
-    harmful += is_inert({bytes, 2}) ? 0U : 1U;
+    const std::string_view text(bytes, 2);
+    ++cases;
+    harmful += is_inert(text) ? 0U : 1U;
+    harmful += is_inert(text.substr(0, 1), text.substr(1)) ? 0U : 1U;
+    harmful += is_inert_behind(text.substr(0, 1), text.substr(1)) ? 0U : 1U;
+    harmful += is_inert_behind(text, text) ? 0U : 1U;
   }
+  CHECK(cases == 65'536);
   CHECK(harmful == 0);
 }
 
 TEST_CASE("no byte behind an introducer drives a terminal, in one message or split over two") {
   std::size_t cases = 0;
+  std::size_t splits = 0;
   std::size_t harmful = 0;
   for (const std::string& introducer : introducers) {
     for (unsigned byte = 0; byte < 256; ++byte) {
@@ -188,12 +257,42 @@ TEST_CASE("no byte behind an introducer drives a terminal, in one message or spl
         const std::string_view text = raw;
         ++cases;
         harmful += is_inert(text) ? 0U : 1U;
-        for (std::size_t cut = 1; cut < text.size(); ++cut)
-          harmful += is_inert(text.substr(0, cut), text.substr(cut)) ? 0U : 1U;
+        for (std::size_t cut = 0; cut <= text.size(); ++cut, ++splits) {
+          const auto first = text.substr(0, cut);
+          const auto second = text.substr(cut);
+          harmful += is_inert(first, second) ? 0U : 1U;
+          harmful += is_inert_behind(first, second) ? 0U : 1U;
+        }
       }
     }
   }
   CHECK(cases == introducers.size() * 256 * terminators.size());
+  CHECK(splits > 4 * cases);  // three bytes on average have four places to be cut at, or more
+  CHECK(harmful == 0);
+}
+
+TEST_CASE("no two bytes behind an introducer drive a terminal, however they end") {
+  std::size_t cases = 0;
+  std::size_t harmful = 0;
+  std::string raw;
+  std::string shown;
+  for (const std::string& introducer : introducers) {
+    for (unsigned bits = 0; bits < 0x10000; ++bits) {
+      for (const std::string& terminator : terminators) {
+        raw = introducer;
+        raw += static_cast<char>(bits >> 8U);
+        raw += static_cast<char>(bits & 0xffU);
+        raw += terminator;
+        shown.clear();
+        parley::printable_to(shown, raw);
+        vt500 terminal;
+        terminal.feed(shown);
+        ++cases;
+        harmful += terminal.harmless() && terminal.line_feeds() == 0 ? 0U : 1U;
+      }
+    }
+  }
+  CHECK(cases == introducers.size() * 65'536 * terminators.size());
   CHECK(harmful == 0);
 }
 

@@ -1,9 +1,11 @@
 #include <parley/utf8.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <catch2/catch_test_macros.hpp>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <random>
 #include <string>
 #include <string_view>
@@ -110,18 +112,40 @@ reference& the_reference() {
   return built;
 }
 
+// A second reference, which knows nothing of tables: it adds up whatever the bytes spell, with as
+// many bytes as the first one has leading ones, and asks only then whether that is a scalar value
+// and had to be so long. None: no code point is at the front of `text`.
+std::optional<char32_t> spelled(std::string_view text) {
+  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const auto ones = static_cast<std::size_t>(std::countl_one(byte(0)));
+  if (ones == 0) return byte(0);
+  if (ones == 1 || ones > 4 || text.size() < ones) return std::nullopt;
+  std::uint32_t value = byte(0) - (0x100U - (0x100U >> ones));
+  for (std::size_t i = 1; i < ones; ++i) {
+    if (byte(i) / 64 != 2) return std::nullopt;
+    value = value * 64 + byte(i) % 64;
+  }
+  constexpr std::uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = value / 0x800 == 0xd800 / 0x800;
+  if (value < least[ones] || value > 0x10ffff || surrogate) return std::nullopt;
+  return value;
+}
+
 bool agrees(reference& expected, std::string_view text) {
   const auto front = first_code_point(text);
   const auto expected_front = expected.at_front(text);
+  const auto value = spelled(text);
   return utf8_error(text) == expected.error(text) && front.valid == expected_front.valid &&
-         front.length == expected_front.length;
+         front.length == expected_front.length && front.valid == value.has_value() &&
+         front.value == value.value_or(0xfffd);
 }
 
 }  // namespace
 
-TEST_CASE("every sequence of one to three bytes is judged as the reference judges it") {
+TEST_CASE("every sequence of one to three bytes is judged as both references judge it") {
   reference& expected = the_reference();
   std::size_t cases = 0;
+  std::size_t valid = 0;
   std::size_t mismatches = 0;
   for (std::size_t length = 1; length <= 3; ++length) {
     for (std::uint32_t bits = 0; bits < 1U << 8U * length; ++bits) {
@@ -129,28 +153,39 @@ TEST_CASE("every sequence of one to three bytes is judged as the reference judge
       for (std::size_t i = 0; i < length; ++i)
         bytes[i] = static_cast<char>(bits >> 8U * (length - 1 - i) & 0xffU);
       ++cases;
+      const auto front = first_code_point({bytes, length});
+      valid += front.valid && front.length == length ? 1U : 0U;
       mismatches += agrees(expected, {bytes, length}) ? 0U : 1U;
     }
   }
   CHECK(cases == 256 + 65'536 + 16'777'216);
+  CHECK(valid == 0x10000 - 0x800);  // the first plane without the surrogates
   CHECK(mismatches == 0);
 }
 
-TEST_CASE("every pair of first and second byte is judged as the reference judges it in four") {
+TEST_CASE("every pair of first and second byte is judged as both references judge it in four") {
   // Both sides of every bound that RFC 3629 has for a byte.
   constexpr auto edges = "\x00\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xff"sv;
   reference& expected = the_reference();
+  std::size_t cases = 0;
+  std::size_t valid = 0;
   std::size_t mismatches = 0;
   for (unsigned first = 0; first < 256; ++first) {
     for (unsigned second = 0; second < 256; ++second) {
       for (const char third : edges) {
         for (const char fourth : edges) {
           const char bytes[] = {static_cast<char>(first), static_cast<char>(second), third, fourth};
+          ++cases;
+          const auto front = first_code_point({bytes, 4});
+          valid += front.valid && front.length == 4 ? 1U : 0U;
           mismatches += agrees(expected, {bytes, 4}) ? 0U : 1U;
         }
       }
     }
   }
+  CHECK(cases == 65'536 * edges.size() * edges.size());
+  // Sixteen planes have 16 second bytes each, and six of the edges may follow.
+  CHECK(valid == std::size_t{16} * 16 * 6 * 6);
   CHECK(mismatches == 0);
 }
 

@@ -33,6 +33,11 @@ struct caller final : alarm<std::chrono::steady_clock> {
   /// The first bytes have come, or the last ones are on their way.
   inline void enter(stage next);
 
+  /// Completes when those are gone who were dropped in the middle of their greeting, with all that
+  /// was held for them: their sockets are closed at once, but a coroutine that hears of that takes
+  /// its turn, and thousands may begin before. So before much memory is taken for this one.
+  [[nodiscard]] inline asio::awaitable<void> others_gone() const;
+
   /// Ends whatever this side does with it.
   inline void drop(std::error_code why);
 
@@ -62,6 +67,7 @@ struct caller final : alarm<std::chrono::steady_clock> {
   endpoint from_;
   std::string host_;  ///< once it is no longer silent
   stage stage_ = stage::silent;
+  bool going_ = false;  ///< dropped in the middle of its greeting
   link link_{*this};
 };
 
@@ -136,6 +142,7 @@ class callers {
   std::shared_ptr<alarms<std::chrono::steady_clock>> alarms_;
   const options& options_;
   group silent_, greeting_, leaving_;
+  std::size_t going_ = 0;  ///< of those who were dropped while greeting: not gone yet
 };
 
 inline caller::caller(callers& among, any_socket& s) : socket(s), among_(among) {
@@ -147,11 +154,19 @@ inline caller::caller(callers& among, any_socket& s) : socket(s), among_(among) 
 }
 
 inline caller::~caller() {
+  if (going_) --among_.going_;
   among_.alarms_->unset(*this);
   callers::leave(*this, among_.of(stage_));
 }
 
+inline asio::awaitable<void> caller::others_gone() const {
+  constexpr int most_turns = 8;  // two or three are enough, and nobody waits for one who is stuck
+  for (int turn = 0; turn < most_turns && among_.going_ != 0 && !ended; ++turn)
+    co_await asio::post(asio::use_awaitable);
+}
+
 inline void caller::drop(std::error_code why) {
+  if (stage_ == stage::greeting && !std::exchange(going_, true)) ++among_.going_;
   ended = why;
   std::error_code ignored;  // closed already: then there is nothing left to end
   socket.close(ignored);
