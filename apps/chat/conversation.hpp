@@ -252,7 +252,7 @@ class conversation {
       o.at_least = only_lost && !left.all;
     }
     // Who has said goodbye may hang up on us, if we had nothing left to say.
-    if (heard_all_ && o.undelivered == 0) o.lost.clear();
+    if (heard_all_ && o.undelivered == 0 && !is_about_who(o.lost)) o.lost.clear();
     co_return o;
   }
 

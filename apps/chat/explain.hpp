@@ -83,7 +83,7 @@ namespace chat {
 [[nodiscard]] inline exit_status status_of_failed_dial(std::error_code why) {
   const bool refused = why.category() == parley::error_category() &&
                        why.value() >= static_cast<int>(parley::errc::refused_version);
-  return refused || is_about_identity(why) ? exit_status::refused : exit_status::unreachable;
+  return refused || is_about_who(why) ? exit_status::refused : exit_status::unreachable;
 }
 
 }  // namespace chat

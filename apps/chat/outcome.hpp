@@ -25,12 +25,12 @@ struct usage_error : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
-/// Whether one side does not take the other for whom it should be.
-[[nodiscard]] inline bool is_about_identity(std::error_code why) noexcept {
+/// Whether one side does not want the other, or does not take it for whom it should be.
+[[nodiscard]] inline bool is_about_who(std::error_code why) noexcept {
   using parley::errc;
   for (const auto e : {errc::no_certificate, errc::many_certificates, errc::bad_certificate,
                        errc::certificate_expired, errc::own_identity, errc::wrong_identity,
-                       errc::unknown_identity, errc::tls_refused})
+                       errc::unknown_identity, errc::tls_refused, errc::turned_away})
     if (why == e) return true;
   return false;
 }
@@ -45,7 +45,7 @@ struct outcome {
 
   [[nodiscard]] exit_status status() const noexcept {
     if (broken_streams) return exit_status::internal;
-    if (lost) return is_about_identity(lost) ? exit_status::refused : exit_status::lost;
+    if (lost) return is_about_who(lost) ? exit_status::refused : exit_status::lost;
     return undelivered == 0 ? exit_status::delivered : exit_status::undelivered;
   }
 };

@@ -199,8 +199,9 @@ class view {
   virtual void statistics(const parley::stats& s) { line(statistics_text(s)); }
   virtual void over(const person& p, const outcome& o) {
     if (o.lost)
-      error("the connection to " + p.who_and_where() + " was lost: " + explain_loss(o.lost) + "; " +
-            undelivered_text(o));
+      error((is_about_who(o.lost) ? "the conversation with " + p.who_and_where() + " has ended: "
+                                  : "the connection to " + p.who_and_where() + " was lost: ") +
+            explain_loss(o.lost) + "; " + undelivered_text(o));
     else if (o.undelivered != 0)
       error("the conversation with " + p.who_and_where() + " has ended; " + undelivered_text(o));
     else

@@ -45,7 +45,10 @@ class lines {
         log_(spare),
         inbox_(spare) {}
 
-  void dial(time_point) noexcept { ++stats_.connections; }
+  void dial(time_point) noexcept {
+    dials_ = true;
+    ++stats_.connections;
+  }
   void accept(time_point) noexcept { ++stats_.connections; }
   void detach() noexcept {}
   [[nodiscard]] static bool abandon() noexcept { return false; }
@@ -142,12 +145,16 @@ class lines {
 
   void rest() noexcept { inbox_.rest(); }
 
-  /// The stream has ended: what has begun is the last line, and that was the goodbye.
+  /// The stream has ended: what has begun is the last line, and that was the goodbye. Errors:
+  /// `turned_away`, where a listener had nothing to say but a notice of parley's own.
   [[nodiscard]] std::error_code commit_end() {
     ended_ = true;
-    if (inbox_.begun().empty()) return {};
-    inbox_.prepare(inbox_.begun().size() + 1).front() = '\n';
-    return commit_read(1, {});
+    std::error_code bad;
+    if (!inbox_.begun().empty()) {
+      inbox_.prepare(inbox_.begun().size() + 1).front() = '\n';
+      bad = commit_read(1, {});
+    }
+    return bad || !turned_away_ ? bad : make_error_code(errc::turned_away);
   }
 
   /// Why the last line was refused that has not been asked about; none if there is none.
@@ -189,7 +196,7 @@ class lines {
   [[nodiscard]] bool output_done() const noexcept { return said_goodbye_ && held_ == 0; }
   [[nodiscard]] bool complete() const noexcept { return output_done() && at_end(); }
   [[nodiscard]] bool agreed() const noexcept { return complete(); }
-  [[nodiscard]] bool settled() const noexcept { return complete(); }
+  [[nodiscard]] bool settled() const noexcept { return complete() && !turned_away_; }
 
   // --- what the watchdog does: nothing, a plain line has no answer -----------------------------
 
@@ -204,6 +211,7 @@ class lines {
   /// A whole line, without its LF, stands at the front of what has begun.
   void settle(std::string_view line) {
     const std::size_t size = line.size() + 1;
+    turned_away_ = dials_ && !std::exchange(any_, true) && line.starts_with("parley: ");
     first_ = false;
     if (is_utf8(line)) {
       unreleased_ += size;
@@ -229,6 +237,9 @@ class lines {
   std::size_t held_size_ = 0;   ///< of the line that the program looks at
   std::size_t rejected_ = 0;
   bool first_ = true;
+  bool dials_ = false;
+  bool any_ = false;          ///< line has come
+  bool turned_away_ = false;  ///< unless more comes
   bool ended_ = false;
   stats stats_;
 };

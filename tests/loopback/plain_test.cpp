@@ -156,5 +156,8 @@ TEST_CASE("a plain and a framed side tell each other's users what is wrong") {
     process client(client_command(port_of(server), {"--plain"}));
     client.write("hello, is anybody there?\n");
     CHECK_THAT(server.read_errors_until("--plain"), ContainsSubstring("127.0.0.1"));
+    CHECK(client.finish() == 5);
+    CHECK(client.output() == "parley: this side speaks TLS only\n");
+    CHECK_THAT(client.errors(), ContainsSubstring("turned this side away"));
   }
 }

@@ -74,7 +74,7 @@ TEST_CASE("no errc has the value that means success") {
 TEST_CASE("an error is final where no further connection can mend it, and passes otherwise") {
   const std::set<errc> final{
       // this side, or the peer, wants no more
-      errc::aborted, errc::ended_by_peer,
+      errc::aborted, errc::ended_by_peer, errc::turned_away,
       // nobody there speaks parley, or not about this session
       errc::not_parley, errc::framed_peer, errc::wrong_session, errc::not_tls, errc::tls_version,
       errc::wrong_protocol, errc::no_certificate, errc::many_certificates, errc::bad_certificate,

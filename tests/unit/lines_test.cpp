@@ -263,6 +263,25 @@ TEST_CASE("a greeting's bytes in a later line are only a line") {
   CHECK(heard("hi\n" + line, 1).size() == 2);
 }
 
+TEST_CASE("a dialer that hears a notice of parley's and nothing else was turned away") {
+  const auto outcome = [](bool dials, std::string_view bytes) {
+    lines l{options{}};
+    if (dials) l.dial(start);
+    REQUIRE(feed(l, bytes, start) == no_error);
+    const auto ended = l.commit_end();
+    CHECK_FALSE(take_all(l).empty());  // what was said can be read all the same
+    l.finish();
+    CHECK(l.settled() == !ended);
+    return ended;
+  };
+  CHECK(outcome(true, "parley: busy with another conversation\n") == errc::turned_away);
+  CHECK(outcome(true, "parley: busy with another conversation") == errc::turned_away);
+  CHECK(outcome(true, "parley: that is a fine program\nor not?\n") == no_error);
+  CHECK(outcome(true, "hello\nparley: busy\n") == no_error);
+  CHECK(outcome(true, "parley\n") == no_error);
+  CHECK(outcome(false, "parley: busy\n") == no_error);
+}
+
 TEST_CASE("plain text that begins like a greeting's name is plain text") {
   CHECK(heard("parley is a word\n") == strings{"parley is a word"});
   CHECK(heard("   \x02parley\n").size() == 1);
@@ -540,4 +559,33 @@ TEST_CASE("what one side says is what the other hears, in random reads and write
     CHECK(hearer.statistics().messages_received == count);
     CHECK(rejections(hearer) == 0);
   }
+}
+
+TEST_CASE("a plain conversation is complete when both have said all, and owes nothing") {
+  lines l{options{}};
+  CHECK(l.push("last", 0) == admission::queued);
+  CHECK(feed(l, "first\n") == no_error);
+  l.finish();
+  CHECK_FALSE(l.settled());
+  CHECK(drain(l) == "last\n");
+  REQUIRE(l.commit_end() == no_error);
+  CHECK_FALSE(l.agreed());  // one line has not been taken
+  CHECK(take_all(l) == strings{"first"});
+  CHECK(l.complete());
+  CHECK(l.agreed());
+  CHECK(l.settled());
+  CHECK_FALSE(l.owes_ack());
+  CHECK_FALSE(l.urgent());
+  CHECK(l.again() == 0);
+}
+
+TEST_CASE("a line is queued and taken one by one, and nobody is told of an end at once") {
+  lines l{options{}};
+  CHECK_FALSE(l.push_behind("line", 0));
+  CHECK(feed(l, "one\ntwo\n") == no_error);
+  CHECK_FALSE(l.has_next());
+  CHECK(l.take_next()->body == "one");
+  CHECK_FALSE(l.abandon());
+  l.detach();
+  CHECK(take_all(l) == strings{"two"});
 }
