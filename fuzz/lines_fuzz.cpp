@@ -2,18 +2,14 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include <parley/lines.hpp>
 
-namespace {
-void demand(bool holds) {
-  if (!holds) std::abort();
-}
-}  // namespace
+#include "input.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using parley::fuzz::demand;
   parley::options o;
   o.max_message = 100;
   o.window = 1000;

@@ -3,13 +3,15 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
 #include <parley/session.hpp>
 
+#include "input.hpp"
+
 namespace {
 
+using parley::fuzz::demand;
 using time_point = parley::session::time_point;
 
 parley::options small_limits() {
@@ -18,10 +20,6 @@ parley::options small_limits() {
   o.window = 4000;
   o.outbox = 4000;
   return o;
-}
-
-void demand(bool holds) {
-  if (!holds) std::abort();
 }
 
 /// Everything that the session wants to write goes nowhere.

@@ -16,7 +16,9 @@ namespace parley::test {
 struct pair_plan {
   std::array<options, 2> settings;
   std::uint64_t messages = 1000;    ///< from each side
-  std::size_t largest_body = 1000;  ///< most bodies are short, one in twenty is up to that
+  std::size_t largest_body = 1000;  ///< most bodies are short, some are up to that
+  std::uint64_t long_ones = 20;     ///< one body in so many is
+  std::uint64_t texts = 0;          ///< from here on bodies are numbered: others, other bodies
   std::size_t slice = 4096;         ///< most bytes that one read or write takes
   std::uint64_t delay_us = 1000;    ///< most time that bytes spend on the wire
   std::uint64_t laziness = 4;       ///< a program takes its messages once in so many steps

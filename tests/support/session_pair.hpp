@@ -189,13 +189,14 @@ class session_pair {
   // --- the messages, made anew from their numbers wherever they are needed ----------------------
 
   [[nodiscard]] std::uint64_t key_of(const side& s, std::uint64_t sequence) const {
-    return sequence * 2 + s.key;
+    return plan_.texts + sequence * 2 + s.key;
   }
 
   [[nodiscard]] std::string body_of(const side& s, std::uint64_t sequence) const {
     random rng(key_of(s, sequence));
-    const std::size_t most = rng.once_in(20) ? plan_.largest_body + 1
-                                             : std::min<std::size_t>(plan_.largest_body + 1, 64);
+    const std::size_t most = rng.once_in(plan_.long_ones)
+                                 ? plan_.largest_body + 1
+                                 : std::min<std::size_t>(plan_.largest_body + 1, 64);
     return pattern(key_of(s, sequence), rng.below(most));
   }
 
@@ -205,24 +206,68 @@ class session_pair {
 
   // --- the conversation --------------------------------------------------------------------------
 
+  enum class action { speak, listen, begin_write, write, end_write, begin_read, end_read, call };
+  static constexpr unsigned actions = 8;
+
+  /// One of the things that can be done now, by either side; what cannot be is passed over, so that
+  /// no step is idle unless all are.
   void step() {
-    now_ += std::chrono::microseconds(rng_.below(20));
-    const auto what = rng_.below(16);
-    side& s = sides_[what % 2];
-    switch (what / 2) {
-      case 0: speak(s); break;
-      case 1: listen(s); break;
-      case 2: begin_write(s); break;
-      case 3: write(s); break;
-      case 4: end_write(s); break;
-      case 5: begin_read(s); break;
-      case 6: end_read(s); break;
-      default: s.is_dialer() ? dial() : answer(); break;
+    const auto roll = static_cast<unsigned>(rng_.below(256));  // one byte of a script
+    const unsigned high = roll / 16;
+    now_ += std::chrono::microseconds(high);
+    const bool in_vain = high == 0;
+    side* acted = &sides_[roll % 2];
+    for (unsigned n = 0; n < 2 * actions; ++n) {
+      const unsigned at = (roll + n * (2 * high + 1)) % (2 * actions);  // an odd stride meets all
+      side& s = sides_[at % 2];
+      if (!can(s, action{static_cast<int>(at / 2)}, in_vain)) continue;
+      act(s, action{static_cast<int>(at / 2)});
+      acted = &s;
+      break;
     }
-    watch(s);
+    watch(*acted);
     skip_silence();
     check(sides_[0], sides_[1]);
     check(sides_[1], sides_[0]);
+  }
+
+  /// Whether it changes anything, or is worth a try although it should not.
+  [[nodiscard]] bool can(const side& s, action a, bool in_vain) {
+    switch (a) {
+      case action::speak: return !s.finished;
+      case action::listen:
+        return s.talk.readable() || s.released < s.heard ||
+               (s.talk.at_end() && s.released == s.heard);
+      case action::begin_write: return s.on && !s.writing && s.talk.wants_write();
+      case action::write: return s.writing && !s.taken;
+      case action::end_write: return s.taken.has_value();
+      case action::begin_read: return s.on && !s.reading;
+      case action::end_read: return s.reading && (in_vain || arrives_at(input_of(s)));
+      case action::call: break;
+    }
+    if (s.on && in_vain) return true;  // time passes: a tick that is not due
+    if (s.is_dialer()) return !s.on && !s.over && now_ >= dials_at_;
+    return std::any_of(callers_.begin(), callers_.end(), [this](const auto& c) {
+      return arrives_at(c->from[0]) || c->from[0].is_silent();
+    });
+  }
+
+  [[nodiscard]] bool arrives_at(wire& w) const { return !w.arrived(now_).empty() || w.at_end(); }
+
+  void act(side& s, action a) {
+    switch (a) {
+      case action::speak: return speak(s);
+      case action::listen: return listen(s);
+      case action::begin_write: return begin_write(s);
+      case action::write: return write(s);
+      case action::end_write: return end_write(s);
+      case action::begin_read: return begin_read(s);
+      case action::end_read: return end_read(s);
+      case action::call: break;
+    }
+    if (s.is_dialer()) return s.on ? tick(s) : dial();
+    if (s.on && rng_.once_in(4)) tick(s);
+    answer();
   }
 
   /// The program says something, or goodbye once all is said.
@@ -348,7 +393,6 @@ class session_pair {
     wire& input = input_of(s);
     const auto arrived = input.arrived(now_);
     if (arrived.empty() && input.at_end()) return hear_end(s);
-    if (arrived.empty() && !rng_.once_in(20)) return;
     const std::size_t most = std::min({arrived.size(), plan_.slice, s.room.size()});
     const std::size_t n =
         rng_.once_in(2) ? most : std::min<std::size_t>(most, rng_.below(most + 1));
@@ -515,13 +559,15 @@ class session_pair {
     if (now_ >= s.on->noticed[s.key] && (rng_.once_in(3) || input_of(s).arrived(now_).empty()))
       return lose(s);  // what has arrived, and was not read, is gone
     if (now_ >= s.lingers) return lose(s);
-    if (now_ >= s.talk.due() || rng_.once_in(500)) {
-      if (const auto ec = s.talk.tick(now_)) return time_out(s, ec);
-    }
-    if (s.talk.output_done() && !s.writing && s.lingers == time_point::max()) {
+    if (now_ >= s.talk.due()) tick(s);
+    if (s.on && s.talk.output_done() && !s.writing && s.lingers == time_point::max()) {
       s.on->from[s.key].end();
       s.lingers = now_ + std::chrono::seconds(1);
     }
+  }
+
+  void tick(side& s) {
+    if (const auto ec = s.talk.tick(now_)) time_out(s, ec);
   }
 
   void time_out(side& s, std::error_code ec) {
