@@ -201,7 +201,8 @@ TEST_CASE_METHOD(
   CHECK(call(client_command(port)).status == 0);
 }
 
-TEST_CASE_METHOD(newcomer, "--peer-id takes that one and no other, --strict takes nobody new") {
+TEST_CASE_METHOD(newcomer,
+                 "with --peer-id a client takes that one alone, with --strict nobody new") {
   process server(server_command(), {nothing, ""});
   const auto port = port_of(server);
   const auto id = identity_of({PARLEY_SERVER_PATH});
@@ -257,7 +258,7 @@ TEST_CASE_METHOD(newcomer,
 }
 
 TEST_CASE_METHOD(newcomer,
-                 "--allow lets in those on its list, and tells of the others who they are") {
+                 "with --allow a server lets in those on its list, and tells who the others are") {
   const scratch folder;
   const auto id = identity_of({PARLEY_CLIENT_PATH});
   const auto other = identity_of({PARLEY_SERVER_PATH});
@@ -362,7 +363,7 @@ TEST_CASE_METHOD(
   }
 }
 
-TEST_CASE_METHOD(newcomer, "--plain knows nobody, and says so") {
+TEST_CASE_METHOD(newcomer, "with --plain nobody is known, and it says so") {
   for (const words& wrong : {words{PARLEY_CLIENT_PATH, "--plain", "--strict", "127.0.0.1"},
                              words{PARLEY_CLIENT_PATH, "--plain", "--peer-id", "x", "127.0.0.1"},
                              words{PARLEY_SERVER_PATH, "--plain", "--invite"},
