@@ -55,11 +55,11 @@ class json_view final : public view {
     j["identity"] = to_string(me);
     emit(j);
   }
-  void invitation(const std::string& what, std::string_view until) override {
+  void invitation(const std::string& what, std::chrono::system_clock::time_point until) override {
     view::invitation(what, until);
     auto j = event("invitation");
     j["invitation"] = what;
-    j["until"] = until;
+    j["until"] = timestamp(until);
     emit(j);
   }
   void connecting(const address& to) override {
@@ -129,7 +129,7 @@ class json_view final : public view {
   [[nodiscard]] static object event(const char* name) {
     object j;
     j["event"] = name;
-    j["time"] = timestamp();
+    j["time"] = timestamp(std::chrono::system_clock::now());
     return j;
   }
 
@@ -141,9 +141,9 @@ class json_view final : public view {
   }
 
   /// RFC 3339, UTC, to the millisecond.
-  [[nodiscard]] static std::string timestamp() {
+  [[nodiscard]] static std::string timestamp(std::chrono::system_clock::time_point t) {
     using namespace std::chrono;
-    const auto now = floor<milliseconds>(system_clock::now());
+    const auto now = floor<milliseconds>(t);
     const std::time_t whole = system_clock::to_time_t(floor<seconds>(now));
     std::tm utc{};
     ::gmtime_r(&whole, &utc);

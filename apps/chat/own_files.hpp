@@ -77,15 +77,15 @@ class handle {
   return path;
 }
 
-/// All of a file; none if it is not there.
+/// All of a file, or of a pipe that is given as one; none if it is not there.
 [[nodiscard]] inline std::optional<std::string> read(const std::string& path, readers who) {
   constexpr std::size_t most = std::size_t{1} << 20U;  // these are small files
-  const handle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  const handle file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file && errno == ENOENT) return std::nullopt;
   struct stat about{};
   if (!file || ::fstat(file.get(), &about) != 0) fail("read", path, errno);
-  if (!S_ISREG(about.st_mode)) throw file_error(parley::printable(path) + " is no file");
   if (who == readers::owner_alone) {
+    if (!S_ISREG(about.st_mode)) throw file_error(parley::printable(path) + " is no file");
     if (about.st_uid != ::geteuid())
       throw file_error("cannot use " + parley::printable(path) + ": it belongs to somebody else");
     if ((about.st_mode & 077U) != 0)

@@ -149,8 +149,8 @@ class view {
            (made.empty() ? "" : ", made just now: " + parley::printable(made)));
   }
   /// An invitation was made, that is good until then.
-  virtual void invitation(const std::string& text, std::string_view until) {
-    line("one can join, until " + std::string(until) + ", with: parley-client --invite " +
+  virtual void invitation(const std::string& text, std::chrono::system_clock::time_point until) {
+    line("one can join, until " + date_and_time(until) + ", with: parley-client --invite " +
          parley::printable(text));
   }
   /// Something that the user should know, and a program need not.

@@ -16,12 +16,12 @@ parley::identity numbered(unsigned char n) {
 
 TEST_CASE("a list of peers is read as it was written") {
   const auto text = chat::to_line(numbered(1), "192.0.2.7:7117") + chat::to_line(numbered(2), "") +
-                    chat::to_line(numbered(3), "unix:/tmp/a b");
+                    chat::to_line(numbered(3), "unix:/run/a b");
   const auto list = chat::parse_peers(text);
   CHECK(list.bad_line == 0);
   CHECK(list.peers == std::vector<chat::known_peer>{{"192.0.2.7:7117", numbered(1), 1},
                                                     {"", numbered(2), 2},
-                                                    {"unix:/tmp/a b", numbered(3), 3}});
+                                                    {"unix:/run/a b", numbered(3), 3}});
   CHECK(list.has(numbered(2)));
   CHECK_FALSE(list.has(numbered(4)));
 }
