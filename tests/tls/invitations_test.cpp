@@ -81,24 +81,25 @@ std::string greet(party& at, const credentials& who, const parley::invitation_pr
   return std::string(parley::test::refusal_in(heard).text);
 }
 
-/// The proof that `who` gives on a connection of its own to a listener that has the key `server`.
-parley::invitation_proof proof_elsewhere(const parley::invitation_secret& secret,
-                                         const credentials& server, const credentials& who,
-                                         const identity& listener, const identity& dialer) {
+/// A TLS connection between two who are no listener and no dialer of parley's.
+struct connection {
+  connection(const credentials& of_client, const credentials& of_server) {
+    ours.show(of_client);
+    theirs.show(of_server);
+    asio::ip::tcp::acceptor at(context, {asio::ip::address_v4::loopback(), 0});
+    client.lowest_layer().connect(at.local_endpoint());
+    server.emplace(at.accept(), theirs);
+    auto answered =
+        start(context, server->async_handshake(foreign_stream::server, asio::use_awaitable));
+    run(context, client.async_handshake(foreign_stream::client, asio::use_awaitable));
+    run_until(context, [&] { return answered.done(); });
+  }
   asio::io_context context;
-  asio::ip::tcp::acceptor at(context, {asio::ip::address_v4::loopback(), 0});
-  foreign_context ours(foreign_context::tlsv13_client), theirs(foreign_context::tlsv13_server);
-  ours.show(who);
-  theirs.show(server);
-  asio::ip::tcp::socket s(context);
-  s.connect(at.local_endpoint());
-  foreign_stream client(std::move(s), ours), other(at.accept(), theirs);
-  auto answered =
-      start(context, other.async_handshake(foreign_stream::server, asio::use_awaitable));
-  run(context, client.async_handshake(foreign_stream::client, asio::use_awaitable));
-  run_until(context, [&] { return answered.done(); });
-  return parley::prove(secret, client.native_handle(), listener, dialer);
-}
+  foreign_context ours{foreign_context::tlsv13_client};
+  foreign_context theirs{foreign_context::tlsv13_server};
+  foreign_stream client{context, ours};
+  std::optional<foreign_stream> server;
+};
 
 }  // namespace
 
@@ -171,13 +172,15 @@ TEST_CASE("a proof that was given on another connection is worth nothing") {
   const auto guest = new_credentials(), thief = new_credentials();
   const auto& host = *p.host.me;
   SECTION("to the same listener, by the guest himself") {
-    const auto seen = proof_elsewhere(i.secret, host, *guest, host.id(), guest->id());
+    connection other(*guest, host);
+    const auto seen = parley::prove(i.secret, other.client.native_handle(), host.id(), guest->id());
     CHECK(greet(p, *guest, seen) == "this invitation is not known here");
     CHECK(greet(p, *thief, seen) == "this invitation is not known here");
   }
   SECTION("to a man in the middle, who passes it on") {
     const auto middle = credentials::make();
-    const auto seen = proof_elsewhere(i.secret, middle, *guest, host.id(), guest->id());
+    connection other(*guest, middle);
+    const auto seen = parley::prove(i.secret, other.client.native_handle(), host.id(), guest->id());
     CHECK(greet(p, middle, seen) == "this invitation is not known here");
   }
   SECTION("nor are bytes that came from somewhere") {
@@ -194,23 +197,14 @@ TEST_CASE("what a listener would prove to a dialer is not what a dialer proves")
   // Whoever reflects what comes from one side to that side would need the same proof in both roles.
   const auto i = parley::invitations([](const identity&) {}).make({}, "here", clock::now());
   const auto a = credentials::make(), b = credentials::make();
-  asio::io_context context;
-  asio::ip::tcp::acceptor at(context, {asio::ip::address_v4::loopback(), 0});
-  foreign_context ours(foreign_context::tlsv13_client), theirs(foreign_context::tlsv13_server);
-  ours.show(a);
-  theirs.show(b);
-  asio::ip::tcp::socket s(context);
-  s.connect(at.local_endpoint());
-  foreign_stream client(std::move(s), ours), server(at.accept(), theirs);
-  auto answered =
-      start(context, server.async_handshake(foreign_stream::server, asio::use_awaitable));
-  run(context, client.async_handshake(foreign_stream::client, asio::use_awaitable));
-  run_until(context, [&] { return answered.done(); });
-  const auto proof = parley::prove(i.secret, client.native_handle(), b.id(), a.id());
-  CHECK(proof == parley::prove(i.secret, server.native_handle(), b.id(), a.id()));
-  CHECK(proof != parley::prove(i.secret, client.native_handle(), a.id(), b.id()));
-  CHECK(proof != parley::prove(i.secret, client.native_handle(), b.id(), b.id()));
+  connection both(a, b);
+  SSL* const client = both.client.native_handle();
+  SSL* const server = both.server->native_handle();
+  const auto proof = parley::prove(i.secret, client, b.id(), a.id());
+  CHECK(proof == parley::prove(i.secret, server, b.id(), a.id()));
+  CHECK(proof != parley::prove(i.secret, client, a.id(), b.id()));
+  CHECK(proof != parley::prove(i.secret, client, b.id(), b.id()));
   auto other = i.secret;
   other[0] ^= 0x80U;
-  CHECK(proof != parley::prove(other, client.native_handle(), b.id(), a.id()));
+  CHECK(proof != parley::prove(other, client, b.id(), a.id()));
 }
