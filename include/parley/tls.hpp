@@ -1,10 +1,8 @@
 #pragma once
 
-#include <openssl/ssl.h>
+#include <openssl/crypto.h>
 
 #include <chrono>
-#include <cstddef>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,16 +11,12 @@
 #include <utility>
 #include <variant>
 
-#include <asio/ssl/context.hpp>
-#include <asio/ssl/error.hpp>
-#include <asio/ssl/stream.hpp>
 #include <parley/connect.hpp>
 #include <parley/credentials.hpp>
 #include <parley/detail/asio.hpp>
 #include <parley/detail/callers.hpp>
 #include <parley/detail/greet.hpp>
 #include <parley/detail/tls_context.hpp>
-#include <parley/detail/tls_errors.hpp>
 #include <parley/dial.hpp>
 #include <parley/endpoint.hpp>
 #include <parley/error.hpp>
@@ -32,6 +26,7 @@
 #include <parley/invitations.hpp>
 #include <parley/listener.hpp>
 #include <parley/peer.hpp>
+#include <parley/tls_stream.hpp>
 
 namespace parley {
 
@@ -43,103 +38,6 @@ namespace parley {
                : make_error_code(errc::wrong_identity);
   };
 }
-
-/// A socket with mutual TLS 1.3 on it (RFC 8446): both sides show a certificate, and neither looks
-/// at anything but the key in it.
-///
-/// No tickets, no resumption, no early data, ALPN `parley/1` (RFC 7301) required. A stream for
-/// `basic_peer`; after any error it is of no more use. Not safe for sharing between threads.
-class tls_stream {
- public:
-  using executor_type = any_socket::executor_type;
-  using lowest_layer_type = any_socket::lowest_layer_type;
-
-  /// `s` is connected. Nothing is sent, and little memory taken, before `handshake`.
-  tls_stream(any_socket s, std::shared_ptr<detail::tls_context> how)
-      : state_(std::make_unique<state>(std::move(s), std::move(how))) {}
-
-  /// Completes when both sides have shown who they are: no error; or why the other may not be here.
-  /// As the server: the client may still refuse. As the client: the server may.
-  /// Errors: `errc::not_tls` to `errc::tls_refused`, the system's, OpenSSL's.
-  asio::awaitable<std::error_code> handshake() {
-    state& s = *state_;
-    std::error_code ec;
-    s.socket.non_blocking(true, ec);  // or it says so when it is read
-    s.how->begin(s.tls.emplace(s.socket, *s.how).native_handle(), s.seen);
-    co_await s.tls->async_handshake(
-        s.how->is_server() ? asio::ssl::stream_base::server : asio::ssl::stream_base::client,
-        asio::redirect_error(asio::use_awaitable, ec));
-    if (s.seen.failed) co_return s.seen.failed;
-    if (ec) co_return detail::tls_error(ec);
-    co_return s.how->check(s.tls->native_handle(), s.seen);
-  }
-
-  /// As the client, after the handshake: its hello is to prove that it was invited. Throws
-  /// `std::runtime_error`.
-  void prove(const invitation_secret& secret) {
-    state_->proof = parley::prove(secret, native_handle(), peer(), state_->how->me().id());
-  }
-  [[nodiscard]] const invitation_proof& proof() const noexcept { return state_->proof; }
-
-  /// Who is at the other end; after a handshake without error.
-  [[nodiscard]] const identity& peer() const noexcept { return *state_->seen.peer; }
-  /// Whose certificate came, if any did, although the handshake may have failed over it: it need
-  /// not be whose it is.
-  [[nodiscard]] const std::optional<identity>& shown() const noexcept { return state_->seen.peer; }
-  /// As OpenSSL calls it, such as `TLS_AES_256_GCM_SHA384`; after the handshake.
-  [[nodiscard]] std::string_view cipher() const {
-    return SSL_get_cipher_name(state_->tls->native_handle());  // lives as long as OpenSSL
-  }
-  /// The OpenSSL object; after the handshake.
-  [[nodiscard]] SSL* native_handle() const noexcept { return state_->tls->native_handle(); }
-
-  // --- an Asio stream --------------------------------------------------------------------------
-
-  [[nodiscard]] executor_type get_executor() { return state_->socket.get_executor(); }
-  [[nodiscard]] any_socket& lowest_layer() noexcept { return state_->socket; }
-  [[nodiscard]] endpoint remote_endpoint(std::error_code& ec) const {
-    return state_->socket.remote_endpoint(ec);
-  }
-
-  /// Ends the output of the socket below.
-  void shutdown(any_socket::shutdown_type what, std::error_code& ec) {
-    state_->socket.shutdown(what, ec);
-  }
-
-  template <typename Buffers, typename Token>
-  auto async_read_some(const Buffers& into, Token&& done) {
-    return state_->tls->async_read_some(into, std::forward<Token>(done));
-  }
-  template <typename Buffers, typename Token>
-  auto async_write_some(const Buffers& from, Token&& done) {
-    return state_->tls->async_write_some(from, std::forward<Token>(done));
-  }
-
-  /// Writes what the socket takes now; after that nothing else may be written. No write may be
-  /// under way.
-  template <typename Buffers>
-  std::size_t write_last(const Buffers& from, std::error_code& ec) {
-    return state_->tls->write_some(from, ec);
-  }
-
-  /// What an error of a read or a write is to a conversation: that the stream was cut where the
-  /// other side did not say so within TLS is an end like any other, goodbyes are parley's own.
-  [[nodiscard]] static std::error_code meaning_of(std::error_code ec) {
-    return ec == asio::ssl::error::stream_truncated ? asio::error::eof : detail::tls_error(ec);
-  }
-
- private:
-  struct state {
-    state(any_socket s, std::shared_ptr<detail::tls_context> h)
-        : socket(std::move(s)), how(std::move(h)) {}
-    any_socket socket;
-    std::shared_ptr<detail::tls_context> how;
-    detail::tls_seen seen;
-    invitation_proof proof{};
-    std::optional<asio::ssl::stream<any_socket&>> tls;
-  };
-  std::unique_ptr<state> state_;
-};
 
 /// Makes a TLS stream to a listener, over a connection that `base` makes, for `dial`.
 ///

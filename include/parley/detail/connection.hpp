@@ -66,11 +66,8 @@ class connection final : private alarm<Clock> {
   /// Ends the connection because the conversation ends at once, which the peer is told if the
   /// stream takes that now.
   void abandon() {
-    if (!stopped_ && !writing_ && protocol_.abandon()) {
-      gather batch;
-      protocol_.prepare_write(batch, Clock::now());
-      write_last(stream_, batch);
-    }
+    if constexpr (pollable<Stream>)
+      if (!stopped_ && !writing_ && protocol_.abandon()) write_now(extent::everything);
     stop(errc::aborted);
   }
 
@@ -126,21 +123,23 @@ class connection final : private alarm<Clock> {
           read_now();
         }
       if (stopped_ || input_ended_ || !has_room()) continue;
-      std::size_t room = 0;
-      operation some(owner_, [this, &room](auto done) {
-        const auto into = protocol_.prepare_read();
-        room = into.size();
-        stream_.async_read_some(asio::buffer(into.data(), room), std::move(done));
-      });
-      holding_room_ = true;
-      co_await some;
-      holding_room_ = false;
-      anticipate_.read();
-      // Aborted by `let_go`: nothing was read, and nothing is wrong.
-      const bool let_go = pollable<Stream> && some.failed() == asio::error::operation_aborted;
-      if (!stopped_) read(some.bytes(), let_go ? std::error_code{} : some.failed());
-      if constexpr (pollable<Stream>)
-        if (some.bytes() == room) read_now();
+      if constexpr (!pollable<Stream> || anticipatory<Stream>) {
+        std::size_t room = 0;
+        operation some(owner_, [this, &room](auto done) {
+          const auto into = protocol_.prepare_read();
+          room = into.size();
+          stream_.async_read_some(asio::buffer(into.data(), room), std::move(done));
+        });
+        holding_room_ = true;
+        co_await some;
+        holding_room_ = false;
+        anticipate_.read();
+        // Aborted by `let_go`: nothing was read, and nothing is wrong.
+        const bool let_go = pollable<Stream> && some.failed() == asio::error::operation_aborted;
+        if (!stopped_) read(some.bytes(), let_go ? std::error_code{} : some.failed());
+        if constexpr (pollable<Stream>)
+          if (some.bytes() == room) read_now();
+      }
     }
   }
 
@@ -200,7 +199,7 @@ class connection final : private alarm<Clock> {
   /// Gives up the room for a read, if none has come lately.
   void let_go() {
     std::error_code ignored;  // a dead connection says so elsewhere
-    if constexpr (pollable<Stream>)
+    if constexpr (anticipatory<Stream>)
       if (anticipate_.was_idle() && holding_room_) stream_.cancel(ignored);
   }
 
@@ -287,7 +286,7 @@ class connection final : private alarm<Clock> {
   gate room_;    ///< the receive loop, where reading can stop
   loop<connection> receiving_, sending_;
   int running_ = 2;
-  anticipation anticipate_;
+  [[no_unique_address]] anticipation_of<Stream> anticipate_;
 
   time_point now_;
   time_point linger_until_ = time_point::max();

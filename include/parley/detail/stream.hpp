@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 #include <parley/detail/asio.hpp>
@@ -25,6 +26,11 @@ concept pollable = requires(Stream& s, std::error_code& ec) {
   s.non_blocking(true, ec);
   s.async_wait(Stream::wait_read, asio::use_awaitable);
 };
+
+/// A pollable stream of which a read can be under way before there is something to read.
+template <typename Stream>
+concept anticipatory =
+    pollable<Stream> && requires(Stream& s, std::error_code& ec) { s.cancel(ec); };
 
 /// A stream that can end its output and still read.
 template <typename Stream>
@@ -82,16 +88,6 @@ std::size_t write_at_once(Stream& s, const gather& g, std::error_code& ec) {
   return n;
 }
 
-/// Writes the words before the end, as far as the stream can do that at once.
-template <typename Stream>
-void write_last(Stream& s, const gather& g) {
-  std::error_code ignored;  // nobody waits for these words
-  if constexpr (pollable<Stream>)
-    write_at_once(s, g, ignored);
-  else if constexpr (requires { s.write_last(write_buffers(g), ignored); })
-    s.write_last(write_buffers(g), ignored);
-}
-
 /// Whether the next read of a pollable stream is to be under way before there is something to read:
 /// that is a call into the kernel less than to wait first, but memory is held for it meanwhile. So
 /// only where a read has followed the other lately.
@@ -114,6 +110,15 @@ class anticipation {
   int reads_ = 0;
   bool fresh_ = false;
 };
+
+/// For streams that cannot be read before there is something to read.
+struct no_anticipation {
+  [[nodiscard]] static bool worth_it() noexcept { return false; }
+  static void read() noexcept {}
+};
+template <typename Stream>
+using anticipation_of =
+    std::conditional_t<anticipatory<Stream> || !pollable<Stream>, anticipation, no_anticipation>;
 
 /// A stream that knows who is at the other end.
 template <typename Stream>
