@@ -41,6 +41,9 @@ void add_bare(contenders& all) {
   all.push_back(std::make_unique<bare_epoll>());
   all.push_back(std::make_unique<bare_epoll>(spin));
   all.push_back(std::make_unique<bare_blocking>(bare_blocking::writes::batched));
+#ifdef PARLEY_BENCH_HAS_OPENSSL
+  all.push_back(make_bare_tls());
+#endif
 }
 
 void add_parley(contenders& all) {
@@ -51,6 +54,9 @@ void add_parley(contenders& all) {
   all.push_back(make_parley({.name = "parley, hardly any acks", .settings = hardly_any_acks()}));
   all.push_back(
       make_parley({.name = "parley, heartbeat of 10 ms", .settings = heartbeat_of_10_ms()}));
+#ifdef PARLEY_BENCH_HAS_OPENSSL
+  all.push_back(make_parley_tls());
+#endif
 }
 
 void add_peers(contenders& all) {
@@ -88,6 +94,9 @@ std::vector<std::string> absent_contenders() {
 #endif
 #ifndef PARLEY_BENCH_HAS_BEAST
   absent.emplace_back("Boost.Beast: its headers were not found");
+#endif
+#ifndef PARLEY_BENCH_HAS_OPENSSL
+  absent.emplace_back("TLS: OpenSSL 3.0 or newer was not found");
 #endif
   return absent;
 }

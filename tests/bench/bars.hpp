@@ -66,6 +66,11 @@ inline constexpr auto bars = [] {
       {"both-way stream", "4 KiB", "parley", "bare epoll", least, 0.95},
       {"both-way stream", "64 KiB", "parley", "bare epoll", least, 0.95},
 
+      {"both-way stream, TLS", "32 B", "parley, TLS", "bare asio::ssl", least, 0.9},
+      {"both-way stream, TLS", "256 B", "parley, TLS", "bare asio::ssl", least, 0.9},
+      {"both-way stream, TLS", "4 KiB", "parley, TLS", "bare asio::ssl", least, 0.9},
+      {"both-way stream, TLS", "64 KiB", "parley, TLS", "bare asio::ssl", least, 0.9},
+
       {"echo, 100 outstanding", "32 B", "parley", "bare epoll", least, 0.95},
       {"echo, 100 outstanding", "32 B", "parley", "ZeroMQ PAIR", least, 1.8},
       {"echo, 100 outstanding", "32 B", "parley spinning", "ZeroMQ PAIR", least, 8},

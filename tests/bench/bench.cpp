@@ -43,7 +43,7 @@ std::vector<bench::contender*> wanted(const heat& h, const bench::contenders& al
   std::vector<bench::contender*> who;
   bool any = whole;
   for (const auto& c : all) {
-    if (!c->takes(h.what)) continue;
+    if (!c->takes(h.what) || c->encrypts() != h.encrypted) continue;
     const bool asked = s.wants(c->name());
     any = any || asked;
     if (whole || asked || bench::is_bare(c->name())) who.push_back(c.get());

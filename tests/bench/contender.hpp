@@ -51,6 +51,8 @@ class contender {
   [[nodiscard]] virtual std::string name() const = 0;
   /// Whether it can do this at all; bare batched sockets have no ping-pong, say.
   [[nodiscard]] virtual bool takes(const trial&) const { return true; }
+  /// Whether it speaks TLS: those that do are compared with each other.
+  [[nodiscard]] virtual bool encrypts() const { return false; }
 
   /// The server's end: listens, announces where, and serves one client.
   virtual void serve(const trial&, const announce&) = 0;

@@ -33,6 +33,9 @@ struct crowd {
 [[nodiscard]] crowd set_up_crowd(const settings& s);
 [[nodiscard]] crowd mixed_crowd(const settings& s);
 
+/// The idle ones over TLS; needs OpenSSL.
+[[nodiscard]] crowd idle_tls_crowd(const settings& s);
+
 // What others take for an idle conversation; each needs its library.
 [[nodiscard]] readings measure_idle_zeromq(std::size_t size);
 [[nodiscard]] readings measure_idle_nng(std::size_t size);

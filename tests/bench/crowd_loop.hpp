@@ -75,7 +75,8 @@ class parallel {
 };
 
 /// Sends back whatever comes, until the other side has had enough: it goes without a goodbye.
-inline asio::awaitable<void> echo(parley::peer& p) {
+template <typename Peer>
+asio::awaitable<void> echo(Peer& p) {
   std::error_code gone;
   while (const auto m = co_await p.receive(gone)) co_await p.send(m->body, 0, gone);
 }

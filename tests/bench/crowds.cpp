@@ -11,6 +11,9 @@ namespace {
 
 std::vector<crowd> wanted(const settings& s) {
   std::vector<crowd> all{idle_crowd(s), busy_crowd(s), set_up_crowd(s), mixed_crowd(s)};
+#ifdef PARLEY_BENCH_HAS_OPENSSL
+  all.push_back(idle_tls_crowd(s));
+#endif
   std::erase_if(all, [&](const crowd& c) {
     const auto asked = [&](const std::string& group) { return s.wants(group); };
     return !s.wants(c.title) && std::none_of(c.groups.begin(), c.groups.end(), asked);

@@ -13,6 +13,7 @@ namespace bench {
 struct heat {
   trial what;
   placement where = placement::two_cores;
+  bool encrypted = false;  ///< over TLS, which only those take part in that speak it
 };
 
 /// "32 B", "64 KiB".
@@ -23,19 +24,22 @@ struct heat {
 
 /// The groups of the rows that a heat gives: a ping-pong's are of its median and of its worst.
 [[nodiscard]] inline std::vector<std::string> groups_of(const heat& h) {
+  const std::string over = h.encrypted ? ", TLS" : "";
   switch (h.what.what) {
     case work::ping_pong:
-      return {"ping-pong p50, " + to_string(h.where), "ping-pong p99, " + to_string(h.where)};
-    case work::one_way: return {"one-way stream"};
-    case work::both_ways: return {"both-way stream"};
+      return {"ping-pong p50, " + to_string(h.where) + over,
+              "ping-pong p99, " + to_string(h.where) + over};
+    case work::one_way: return {"one-way stream" + over};
+    case work::both_ways: return {"both-way stream" + over};
     case work::echo: break;
   }
-  return {"echo, " + std::to_string(h.what.outstanding) + " outstanding"};
+  return {"echo, " + std::to_string(h.what.outstanding) + " outstanding" + over};
 }
 
 /// What the heats that differ in nothing but the size have in common.
 [[nodiscard]] inline std::string kind_of(const heat& h) {
-  return h.what.what == work::ping_pong ? "ping-pong, " + to_string(h.where) : groups_of(h).front();
+  if (h.what.what != work::ping_pong) return groups_of(h).front();
+  return "ping-pong, " + to_string(h.where) + (h.encrypted ? ", TLS" : "");
 }
 
 [[nodiscard]] inline std::string title(const heat& h) {
@@ -51,6 +55,9 @@ struct heat {
     for (const std::size_t size : {32U, 256U, 4096U, 65536U})
       all.push_back({{.what = what, .size = size}});
   all.push_back({{.what = work::echo, .size = 32, .outstanding = 100}});
+  all.push_back({{.what = work::ping_pong, .size = 32}, placement::one_core, true});
+  for (const std::size_t size : {32U, 256U, 4096U, 65536U})
+    all.push_back({{.what = work::both_ways, .size = size}, placement::two_cores, true});
   return all;
 }
 

@@ -29,4 +29,7 @@ struct parley_use {
 /// Parley with everything on: numbers, acknowledgements, windows, heartbeats.
 [[nodiscard]] std::unique_ptr<contender> make_parley(const parley_use& use);
 
+/// The same over TLS, as `parley_use` is by default; needs OpenSSL.
+[[nodiscard]] std::unique_ptr<contender> make_parley_tls();
+
 }  // namespace bench
