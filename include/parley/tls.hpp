@@ -109,7 +109,7 @@ class tls_security {
   [[nodiscard]] static any_socket& socket_of(tls_stream& s) noexcept { return s.lowest_layer(); }
 
   /// Completes when the caller has shown who it is, or with the reason why it is sent away. Nothing
-  /// but the socket is held for a caller that is silent: TLS alone would take 85 KiB.
+  /// but the socket is held for a caller that is silent: TLS alone would take 20 KiB.
   static asio::awaitable<std::error_code> secure(detail::caller& who, tls_stream& s) {
     std::error_code ec;
     co_await who.socket.async_wait(any_socket::wait_read,
