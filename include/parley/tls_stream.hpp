@@ -150,15 +150,18 @@ class tls_stream {
     state& s = *state_;
     std::size_t total = 0;
     ec.clear();
-    for (s.more = true; s.more && total < into.size();) {
+    for (s.more = true; s.more && !s.ended && total < into.size();) {
       ERR_clear_error();
       std::size_t n = 0;
       const int r = SSL_read_ex(s.tls.get(), static_cast<char*>(into.data()) + total,
                                 into.size() - total, &n);
       total += n;
-      s.more = r == 1;
-      if (!s.more && total == 0) ec = s.wire.why(s.tls.get(), r);  // else it is said again
+      if (r == 1) continue;
+      const auto why = s.wire.why(s.tls.get(), r);
+      s.more = why != asio::error::would_block;
+      if (s.more) s.ended = why;
     }
+    if (total == 0) ec = s.ended ? s.ended : make_error_code(asio::error::would_block);
     return total;
   }
 
@@ -236,7 +239,8 @@ class tls_stream {
     invitation_proof proof{};
     detail::tls_wire wire{socket};
     detail::openssl_ptr<SSL, SSL_free> tls;
-    bool more = false;  ///< the last read did not come to the end of what is there
+    std::error_code ended;  ///< why nothing more will be read; told after what came before it
+    bool more = false;      ///< the last read did not come to the end of what is there
   };
   std::unique_ptr<state> state_;
 };

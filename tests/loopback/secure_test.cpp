@@ -1,12 +1,12 @@
 // Who the programs are to each other: identities, whom they know, whom they let in.
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -24,7 +24,6 @@ namespace {
 
 using namespace parley::test;
 using Catch::Matchers::ContainsSubstring;
-using Catch::Matchers::Equals;
 using Catch::Matchers::StartsWith;
 
 const std::string nothing = "/dev/null";
@@ -403,7 +402,7 @@ TEST_CASE_METHOD(newcomer, "JSON says who both sides are, and what the invitatio
   std::size_t seen = 0;
   for (std::string line; std::getline(lines, line);) {
     const auto e = nlohmann::json::parse(line);
-    const auto name = e.at("event");
+    const auto& name = e.at("event");
     if (name == "identity") CHECK(e.at("identity") == identity_of({PARLEY_SERVER_PATH}));
     if (name == "invitation") CHECK(e.at("invitation") == invitation);
     if (name == "connected") CHECK(e.at("identity") == identity_of({PARLEY_CLIENT_PATH}));

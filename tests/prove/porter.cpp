@@ -44,7 +44,10 @@ long long us_since(clock_type::time_point t) {
 
 template <typename... Arguments>
 void tell(const char* format, Arguments... arguments) {
-  std::printf(format, arguments...);
+  if constexpr (sizeof...(arguments) == 0)
+    std::fputs(format, stdout);
+  else
+    std::printf(format, arguments...);
   std::putchar('\n');
   std::fflush(stdout);
 }

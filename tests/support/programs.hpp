@@ -26,7 +26,8 @@ inline const std::string& config_home() {
   return path;
 }
 /// So that no program touches the files of who runs the tests.
-inline const bool config_home_is_set = ::setenv("XDG_CONFIG_HOME", config_home().c_str(), 1) == 0;
+inline const bool config_home_is_set =
+    ::setenv("XDG_CONFIG_HOME", config_home().c_str(), 1) == 0;  // NOLINT(concurrency-mt-unsafe)
 
 /// The command for parley-server on a port that the system chooses, on loopback alone.
 [[nodiscard]] inline words server_command(const words& more = {}) {

@@ -36,7 +36,8 @@ struct tls_wire {
       case SSL_ERROR_WANT_READ:
       case SSL_ERROR_WANT_WRITE: return asio::error::would_block;
       case SSL_ERROR_ZERO_RETURN: return asio::error::eof;
-      case SSL_ERROR_SYSCALL: return failed ? failed : std::error_code(asio::error::eof);
+      case SSL_ERROR_SYSCALL:
+        return is_lasting(failed) ? failed : std::error_code(asio::error::eof);
       default: break;
     }
     const auto code = static_cast<int>(ERR_get_error());
@@ -45,13 +46,15 @@ struct tls_wire {
   }
 
  private:
+  static bool is_lasting(std::error_code ec) {
+    return ec && ec != asio::error::would_block && ec != asio::error::try_again;
+  }
   static tls_wire& of(BIO* b) { return *static_cast<tls_wire*>(BIO_get_data(b)); }
 
   /// What a call returns that has moved `n` bytes.
   static int moved(BIO* b, std::size_t n, int retry) {
     BIO_clear_retry_flags(b);
-    const auto& ec = of(b).failed;
-    if (ec == asio::error::would_block || ec == asio::error::try_again)
+    if (const auto& ec = of(b).failed; ec && !is_lasting(ec))
       BIO_set_flags(b, retry | BIO_FLAGS_SHOULD_RETRY);
     return n != 0 ? 1 : 0;
   }
