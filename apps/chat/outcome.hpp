@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <stdexcept>
 #include <system_error>
@@ -28,11 +30,11 @@ struct usage_error : std::invalid_argument {
 /// Whether one side does not want the other, or does not take it for whom it should be.
 [[nodiscard]] inline bool is_about_who(std::error_code why) noexcept {
   using parley::errc;
-  for (const auto e : {errc::no_certificate, errc::many_certificates, errc::bad_certificate,
-                       errc::certificate_expired, errc::own_identity, errc::wrong_identity,
-                       errc::unknown_identity, errc::tls_refused, errc::turned_away})
-    if (why == e) return true;
-  return false;
+  constexpr std::array all{
+      errc::no_certificate,      errc::many_certificates, errc::bad_certificate,
+      errc::certificate_expired, errc::own_identity,      errc::wrong_identity,
+      errc::unknown_identity,    errc::tls_refused,       errc::turned_away};
+  return std::any_of(all.begin(), all.end(), [why](errc e) { return why == e; });
 }
 
 /// How a conversation ended.
