@@ -37,6 +37,7 @@ using parley::test::new_credentials;
 using parley::test::run;
 using parley::test::run_until;
 using parley::test::say;
+using parley::test::say_hello;
 using parley::test::start;
 using parley::test::visit;
 using host = parley::test::tls_host;
@@ -93,11 +94,7 @@ TEST_CASE("a foreign caller with a certificate of parley's kind and a good hello
   host h;
   foreign_stream tls(h.connect(), as);
   auto accepted = start(h.context, h.listener.accept());
-  const auto greet = [&]() -> asio::awaitable<void> {
-    co_await tls.async_handshake(foreign_stream::client, asio::use_awaitable);
-    co_await asio::async_write(tls, asio::buffer(hello()), asio::use_awaitable);
-  };
-  run(h.context, greet());
+  run(h.context, say_hello(tls));
   run_until(h.context, [&] { return accepted.done(); });
   CHECK(accepted.get().identity() == key.id());
   CHECK(h.turned_away.empty());
@@ -179,8 +176,7 @@ TEST_CASE("one who was let in before and is not any more is not, whatever it kep
   std::unique_ptr<SSL_SESSION, decltype(&SSL_SESSION_free)> kept(nullptr, SSL_SESSION_free);
   const auto keep = [&]() -> asio::awaitable<void> {
     foreign_stream tls(h.connect(), as);
-    co_await tls.async_handshake(foreign_stream::client, asio::use_awaitable);
-    co_await asio::async_write(tls, asio::buffer(hello()), asio::use_awaitable);
+    co_await say_hello(tls);
     std::string welcome(64, '\0');
     (void)co_await tls.async_read_some(asio::buffer(welcome), asio::use_awaitable);
     kept.reset(SSL_get1_session(tls.native_handle()));
@@ -339,11 +335,7 @@ TEST_CASE("nobody goes on with the session of another") {
   as.show(owner);
   foreign_stream first(h.connect(), as);
   auto accepted = start(h.context, h.listener.accept());
-  const auto begin = [&]() -> asio::awaitable<void> {
-    co_await first.async_handshake(foreign_stream::client, asio::use_awaitable);
-    co_await asio::async_write(first, asio::buffer(hello()), asio::use_awaitable);
-  };
-  run(h.context, begin());
+  run(h.context, say_hello(first));
   run_until(h.context, [&] { return accepted.done(); });
   auto peer = accepted.get();
 
@@ -370,8 +362,7 @@ TEST_CASE("a stream that is cut off is no goodbye, whether TLS itself says goodb
   auto tls = std::make_unique<foreign_stream>(h.connect(), as);
   auto accepted = start(h.context, h.listener.accept());
   const auto begin = [&]() -> asio::awaitable<void> {
-    co_await tls->async_handshake(foreign_stream::client, asio::use_awaitable);
-    co_await asio::async_write(*tls, asio::buffer(hello()), asio::use_awaitable);
+    co_await say_hello(*tls);
     std::string welcome(200, '\0');
     (void)co_await tls->async_read_some(asio::buffer(welcome), asio::use_awaitable);
   };

@@ -73,6 +73,22 @@ class tls_host {
   }
 };
 
+inline std::string hello() {
+  frame::hello h;
+  h.session.fill(7);
+  h.attempt = 1;
+  h.window = 1 << 20;
+  h.max_message = 1 << 16;
+  h.heartbeat_ms = 5000;
+  return frame::encode(h);
+}
+
+/// Shakes hands and says a good hello, as an honest caller does.
+inline asio::awaitable<void> say_hello(foreign_stream& tls) {
+  co_await tls.async_handshake(foreign_stream::client, asio::use_awaitable);
+  co_await asio::async_write(tls, asio::buffer(hello()), asio::use_awaitable);
+}
+
 /// Shakes hands as that context says, then sends `bytes` and listens to the end; what it heard.
 inline asio::awaitable<std::string> visit(asio::ip::tcp::socket s, foreign_context& as,
                                           std::string bytes, std::error_code& failed) {
@@ -82,16 +98,6 @@ inline asio::awaitable<std::string> visit(asio::ip::tcp::socket s, foreign_conte
   if (failed) co_return "";
   co_await say(tls, std::move(bytes));
   co_return co_await hear_all(tls);
-}
-
-inline std::string hello() {
-  frame::hello h;
-  h.session.fill(7);
-  h.attempt = 1;
-  h.window = 1 << 20;
-  h.max_message = 1 << 16;
-  h.heartbeat_ms = 5000;
-  return frame::encode(h);
 }
 
 }  // namespace parley::test

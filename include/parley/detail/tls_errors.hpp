@@ -14,7 +14,7 @@ namespace parley::detail {
 /// What an error of a TLS stream says about the peer, where a person can do something about it; the
 /// error itself otherwise.
 [[nodiscard]] inline std::error_code tls_error(std::error_code ec) {
-  if (ec == asio::error::eof || ec == asio::ssl::error::stream_truncated) return errc::no_greeting;
+  if (ec == asio::error::eof) return errc::no_greeting;
   if (ec.category() != asio::error::get_ssl_category()) return ec;
   switch (ERR_GET_REASON(static_cast<unsigned long>(ec.value()))) {
     case SSL_R_WRONG_VERSION_NUMBER:
