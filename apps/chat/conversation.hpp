@@ -4,6 +4,7 @@
 #include <chrono>
 #include <concepts>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -28,10 +29,10 @@ enum class afterwards { exits, waits_for_the_next };
 
 /// One conversation, from the greeting to its outcome.
 ///
-///   stdin ──▶ talk ──▶ peer      watch: what was delivered, and the end
-///   stdout ◀─ listen ◀─ peer     keep_time: how long a goodbye may take
+///   stdin ──▶ talk ──▶ peer      report: what was delivered
+///   stdout ◀─ listen ◀─ peer     watch: the end · keep_time: how long a goodbye may take
 ///
-/// Four coroutines that share one peer and end together: whoever sees the end of its own part tells
+/// Five coroutines that share one peer and end together: whoever sees the end of its own part tells
 /// the others through the peer, which then ends, and that ends all. Used on one thread.
 ///
 ///   conversation talk(std::move(peer), here, settings, afterwards::exits);
@@ -63,7 +64,7 @@ class conversation {
           leave();
         },
         [this] { peer_.abort(); });
-    co_await (talk() && listen() && watch() && keep_time());
+    co_await (talk() && listen() && report() && watch() && keep_time());
     const outcome o = co_await account();
     show().statistics(peer_.statistics());
     show().over(them_, o);
@@ -74,7 +75,7 @@ class conversation {
   using clock = std::chrono::steady_clock;
   static constexpr bool framed = std::same_as<typename Peer::protocol_type, parley::session>;
 
-  // --- the four coroutines ---------------------------------------------------------------------
+  // --- the five coroutines ---------------------------------------------------------------------
 
   /// Sends what stands in the input. A line stays there until it is queued: if the conversation
   /// ends before, the next one begins with it.
@@ -111,6 +112,7 @@ class conversation {
       if (!message) break;
       const bool written = co_await here_.out.write(show().show(*message, them_, scratch));
       if (!written) break;
+      tell_delivered();
       if (is_rename(*message)) rename(message->body);
     }
     if (output_broken()) co_await stop_without_output();
@@ -119,17 +121,25 @@ class conversation {
     part_done();
   }
 
-  /// Tells what was delivered, as often as stdout takes it, and everybody else when it is over.
-  asio::awaitable<void> watch() {
-    std::uint64_t known = 0;
-    std::uint64_t told = 0;
+  /// Tells what was delivered, as often as stdout takes it.
+  asio::awaitable<void> report() {
+    using namespace asio::experimental::awaitable_operators;
     while (!peer_.ended()) {
-      co_await peer_.delivered_beyond(known);
-      known = peer_.delivered_count();
-      if (known == told || (here_.out.held() != 0 && !peer_.ended())) continue;
-      show().delivered(told = known, peer_.statistics().unacknowledged);
+      co_await peer_.delivered_beyond(told_);
+      if (here_.out.held() != 0) co_await (here_.out.drained() || over());
+      tell_delivered();
       if (output_broken()) leave();
     }
+    part_done();
+  }
+
+  asio::awaitable<void> over() {
+    return peer_.delivered_beyond(std::numeric_limits<std::uint64_t>::max());
+  }
+
+  /// Tells everybody else when it is over.
+  asio::awaitable<void> watch() {
+    co_await over();
     here_.in.interrupt();
     part_done();
   }
@@ -149,9 +159,16 @@ class conversation {
     }
   }
 
-  /// One of the three others is done.
+  /// One of the others is done.
   void part_done() {
     if (--parts_ == 0) alarm_.cancel();
+  }
+
+  /// Unless stdout still has to take what came before: where much arrives, it is told in between.
+  void tell_delivered() {
+    const auto known = peer_.delivered_count();
+    if (known == told_ || (here_.out.held() != 0 && !peer_.ended())) return;
+    show().delivered(told_ = known, peer_.statistics().unacknowledged);
   }
 
   // --- saying ----------------------------------------------------------------------------------
@@ -265,7 +282,8 @@ class conversation {
   person them_;
   typist<Peer> typist_;
   asio::steady_timer alarm_;
-  int parts_ = 3;                 ///< of the coroutines but the clock: not done yet
+  int parts_ = 4;                 ///< of the coroutines but the clock: not done yet
+  std::uint64_t told_ = 0;        ///< so many were told to be delivered
   std::uint64_t unsendable_ = 0;  ///< input lines that can never be sent
   bool unsaid_ = false;           ///< the line in hand was not queued: the conversation is over
   bool heard_all_ = false;        ///< up to the peer's goodbye

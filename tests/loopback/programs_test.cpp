@@ -281,6 +281,21 @@ TEST_CASE("a caller who speaks something else is turned away and the server goes
   CHECK(server.output() == "still here\n");
 }
 
+TEST_CASE("JSON tells of a delivery also where nobody read standard output when it happened") {
+  process server(server_command({"--once"}));
+  process client(client_command(port_of(server), {"--json"}));
+  client.read_until("\"connected\"");
+  // More than pipes hold, less than windows do: all of it is taken, and the client cannot print it.
+  server.write(random_lines(5, 20'000, 200));
+  client.write("one\n");
+  server.read_until("one\n");
+  client.read_until("\"delivered\"");
+  client.close_input();
+  server.close_input();
+  CHECK(client.finish() == 0);
+  CHECK(server.finish() == 0);
+}
+
 TEST_CASE("standard output as JSON is one valid object a line, whatever the bytes are") {
   process server(server_command({"--once", "--json"}), {nothing, ""});
   process client(client_command(port_of(server), {"--name", "bob"}));
