@@ -169,6 +169,11 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     return m;
   }
 
+  /// Whether the program takes so long that the last read was a while ago.
+  [[nodiscard]] bool is_behind() const {
+    return connection_ && Clock::now() - connection_->now() > connection_type::slow;
+  }
+
   void finish() {
     protocol_.finish();
     flush();
@@ -276,15 +281,12 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
 
   std::shared_ptr<const options> options_;
   std::shared_ptr<commons_type> commons_;
-  wakeup arrived_;
-  wakeup progressed_;
-  wakeup changed_;
+  wakeup arrived_, progressed_, changed_;
   Protocol protocol_;
   std::optional<connection_type> connection_;
   [[no_unique_address]] acquaintance<Stream> peer_;
   std::uint64_t acknowledged_ = 0;
-  std::uint32_t attempt_ = 0;
-  std::uint32_t epoch_ = 0;
+  std::uint32_t attempt_ = 0, epoch_ = 0;
   std::error_code lost_;    ///< why the last connection ended
   std::error_code reason_;  ///< why the conversation did
   std::weak_ptr<host<carrier>> host_;

@@ -29,6 +29,9 @@ template <typename Stream, typename Protocol, typename Clock, typename Owner>
 class connection final : private alarm<Clock> {
  public:
   using time_point = typename Protocol::time_point;
+  static constexpr std::chrono::microseconds slow{300};  ///< a program, with what one read brings
+  static constexpr std::chrono::seconds linger{1};  ///< until a peer that is done must have closed
+  static constexpr int most_reads = 8;              ///< in a row, before others get their turn
 
   connection(Owner& o, Stream s)
       : owner_(o), protocol_(o.protocol()), stream_(std::move(s)), now_(Clock::now()) {
@@ -89,12 +92,11 @@ class connection final : private alarm<Clock> {
 
   /// As of the last read or tick; good enough for delays of milliseconds.
   [[nodiscard]] time_point now() const noexcept { return now_; }
-  /// Why the connection has ended; none if all was said.
+  /// Why it has ended; none if all was said.
   [[nodiscard]] std::error_code reason() const noexcept { return reason_; }
   /// Where the peer is; empty for streams that have no address.
   [[nodiscard]] std::string remote() const { return remote_of(stream_); }
 
-  // --- what the loops tell ---------------------------------------------------------------------
   void loop_failed() { stop(what_was_thrown(owner_.executor())); }
   void loop_done() {
     // Posted: the frame of the loop that is done last goes with this object.
@@ -103,18 +105,15 @@ class connection final : private alarm<Clock> {
   }
 
  private:
-  static constexpr std::chrono::seconds linger{1};  ///< until a peer that is done must have closed
-  static constexpr int most_reads = 8;              ///< in a row, before others get their turn
-
   // --- the two loops ---------------------------------------------------------------------------
 
   loop<connection> receive_loop() {
     operation_memory memory;
     if (protocol_.connected()) owner_.connected();
-    while (!stopped_ && !input_ended_) {
+    while (reads()) {
       if (!has_room()) co_await room_;
       if constexpr (pollable<Stream>)
-        while (!stopped_ && !input_ended_ && has_room() && !anticipate_.worth_it()) {
+        while (reads() && has_room() && !anticipate_.worth_it()) {
           protocol_.rest();
           auto readable = until_ready(owner_, stream_, Stream::wait_read, memory);
           co_await readable;
@@ -122,7 +121,7 @@ class connection final : private alarm<Clock> {
           anticipate_.read();
           read_now();
         }
-      if (stopped_ || input_ended_ || !has_room()) continue;
+      if (!reads() || !has_room()) continue;
       if constexpr (!pollable<Stream> || anticipatory<Stream>) {
         std::size_t room = 0;
         operation some(owner_, [this, &room](auto done) {
@@ -136,7 +135,7 @@ class connection final : private alarm<Clock> {
         anticipate_.read();
         // Aborted by `let_go`: nothing was read, and nothing is wrong.
         const bool let_go = pollable<Stream> && some.failed() == asio::error::operation_aborted;
-        if (!stopped_) read(some.bytes(), let_go ? std::error_code{} : some.failed());
+        if (!stopped_) take(some.bytes(), let_go ? std::error_code{} : some.failed()), hand_over();
         if constexpr (pollable<Stream>)
           if (some.bytes() == room) read_now();
       }
@@ -178,18 +177,13 @@ class connection final : private alarm<Clock> {
     }
   }
 
-  // --- the watchdog ----------------------------------------------------------------------------
-
   void ring() override {
     try {
       let_go();
       now_ = Clock::now();
-      if (now_ >= linger_until_)
-        stop(errc::disconnected);
-      else if (const auto bad = protocol_.tick(now_))
-        stop(bad);
-      else
-        flush();
+      std::error_code bad = errc::disconnected;
+      if (now_ < linger_until_) bad = protocol_.tick(now_);
+      bad ? stop(bad) : flush();
     } catch (...) {
       loop_failed();
     }
@@ -203,8 +197,7 @@ class connection final : private alarm<Clock> {
       if (anticipate_.was_idle() && holding_room_) stream_.cancel(ignored);
   }
 
-  // --- reading ---------------------------------------------------------------------------------
-
+  [[nodiscard]] bool reads() const noexcept { return !stopped_ && !input_ended_; }
   [[nodiscard]] bool has_room() const {
     if constexpr (Protocol::reading_can_stop) return !protocol_.full();
     return true;
@@ -213,16 +206,21 @@ class connection final : private alarm<Clock> {
   void read_now()
     requires pollable<Stream>
   {
-    for (int i = 0; i < most_reads && !stopped_ && !input_ended_ && has_room(); ++i) {
+    bool behind = false, more = true;
+    for (int i = 0; more && i < most_reads && reads() && has_room(); ++i) {
       const auto room = protocol_.prepare_read();
+      const auto last = now_;
       std::error_code ec;
       const std::size_t n = read_at_once(stream_, room, ec);
-      read(n, ec);
-      if (n < room.size()) return;
+      take(n, ec);
+      more = n == room.size();
+      behind |= i > 0 && now_ - last > slow;
+      if (!behind) hand_over();
     }
+    if (behind) hand_over();
   }
 
-  void read(std::size_t n, std::error_code ec) {
+  void take(std::size_t n, std::error_code ec) {
     if (ec) ec = meaning_of<Stream>(ec);
     now_ = Clock::now();
     const bool before = protocol_.connected();
@@ -232,13 +230,16 @@ class connection final : private alarm<Clock> {
     input_ended_ |= ec == asio::error::eof;
     if (const auto bad = input_ended_ ? protocol_.commit_end() : std::error_code{})
       stop(reason_ ? reason_ : bad);
+  }
+
+  /// The program's turn, and then what it has said. A slow one gets it when more has been read:
+  /// acks and heartbeats stand behind its messages in the stream.
+  void hand_over() {
     dispatching_ = true;
     owner_.dispatch();
     dispatching_ = false;
     flush();
   }
-
-  // --- writing ---------------------------------------------------------------------------------
 
   void write_now(extent what) {
     bool blocked = false;
@@ -288,8 +289,7 @@ class connection final : private alarm<Clock> {
   int running_ = 2;
   [[no_unique_address]] anticipation_of<Stream> anticipate_;
 
-  time_point now_;
-  time_point linger_until_ = time_point::max();
+  time_point now_, linger_until_ = time_point::max();
   std::error_code reason_;  ///< why it has ended; before that, why a write has failed
   bool stopped_ = false, input_ended_ = false, output_ended_ = false, dispatching_ = false;
   bool writing_ = false;       ///< a write is under way, or waits for the stream
