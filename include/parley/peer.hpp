@@ -13,6 +13,7 @@
 
 #include <parley/detail/asio.hpp>
 #include <parley/detail/carrier.hpp>
+#include <parley/detail/loop.hpp>
 #include <parley/error.hpp>
 #include <parley/identity.hpp>
 #include <parley/message.hpp>
@@ -236,11 +237,14 @@ class basic_peer {
     return true;
   }
 
-  /// After a turn: whether the program is so slow that others on the executor must get theirs, the
-  /// loops above all, for which heartbeats, acks and what the program says are waiting.
+  /// Whether the program is so slow that others on the executor must get their turn, the loops
+  /// above all, for which heartbeats, acks and what the program says are waiting.
   [[nodiscard]] bool overruns() {
     in_a_row_ = 0;
-    return carrier_->is_behind();
+    const auto now = Clock::now();
+    const bool over = now - std::max(turn_begun_, carrier_->last_look()) > detail::slow;
+    if (over) turn_begun_ = now;
+    return over;
   }
   [[nodiscard]] auto others() { return asio::post(carrier_->executor(), asio::use_awaitable); }
 
@@ -257,7 +261,8 @@ class basic_peer {
   static constexpr std::size_t turn = std::size_t{32} << 10U, least_weight = 256;
 
   std::shared_ptr<carrier_type> carrier_;
-  std::size_t in_a_row_ = 0;  ///< bytes received since the others were looked after
+  std::size_t in_a_row_ = 0;  ///< bytes received since the clock was looked at
+  typename Clock::time_point turn_begun_{};
 };
 
 /// A peer over TCP or a Unix socket.

@@ -4,12 +4,13 @@
 #include <array>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
+#include <chrono>
 #include <cstdint>
-#include <limits>
 #include <stdexcept>
 #include <string>
 
 #include <parley/chunks.hpp>
+#include <parley/detail/loop.hpp>
 #include <parley/options.hpp>
 
 #include "cost/signpost.hpp"
@@ -33,6 +34,13 @@ constexpr std::uint64_t warm_up_messages = 400'000;
 constexpr std::uint64_t messages = 200'000;
 /// Issue 4: of both sides together, 0.002 a message.
 constexpr std::uint64_t most_calls = messages * 2 / 1'000;
+
+/// A program that takes long gives others a turn each 300 us, whatever it has received until then:
+/// a call each. How long all of it takes is up to the machine, and to being watched.
+std::uint64_t turns_given_in(std::chrono::nanoseconds time) {
+  constexpr auto share = (warm_up_messages + messages) / messages;
+  return static_cast<std::uint64_t>(time / parley::detail::slow) / share;
+}
 
 asio::awaitable<void> ask(peer& p) {
   for (std::uint64_t i = 0; i < warm_up_turns + turns; ++i) {
@@ -93,16 +101,18 @@ TEST_CASE("a stream of small messages hardly ever calls the system") {
   const stream s{calls, warm_up_messages, messages, mark_system_calls};
   // To be watched slows each call down, and a busy machine adds to it: one good run of three will
   // do.
-  std::uint64_t fewest = std::numeric_limits<std::uint64_t>::max();
-  for (int run = 0; run < 3 && fewest > most_calls; ++run) {
+  bool good = false;
+  for (int run = 0; run < 3 && !good; ++run) {
+    const auto begun = std::chrono::steady_clock::now();
     const auto [sends, receives] = count([&](peer& p) { return send_stream(p, s); },
                                          [&](peer& p) { return receive_stream(p, s); });
-    UNSCOPED_INFO(to_string(calls)
-                  << ", sends:" << sends.by_number() << ", receives:" << receives.by_number());
+    const auto most = most_calls + turns_given_in(std::chrono::steady_clock::now() - begun);
+    UNSCOPED_INFO(to_string(calls) << ", at most " << most << ", sends:" << sends.by_number()
+                                   << ", receives:" << receives.by_number());
     CHECK(sends.writes() > 0);
-    fewest = std::min(fewest, sends.all() + receives.all());
+    good = sends.all() + receives.all() <= most;
   }
-  CHECK(fewest <= most_calls);
+  CHECK(good);
 }
 
 TEST_CASE("messages queued in one go leave in no more writes than the chunks they fill") {

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from hosts import Failed
-from percentiles import milliseconds, percentiles
+from percentiles import SHARES, at, milliseconds, percentiles
 
 MESSAGES = 100_000
 PINGS = 10_000
@@ -195,7 +195,8 @@ def nothing(_hosts):
 
 def stopped(hosts, _tell):
     """`docker stop`, with the programs as process 1."""
-    return Result(hosts.stop_programs())
+    seconds = hosts.stop_programs()
+    return Result(f"goodbyes said, status 0; {seconds:.2f} s" + ("" if seconds < 1 else "   MISSED: required within 1 s"))
 
 
 SPEED = [
@@ -229,7 +230,6 @@ def within(result):
     """Whether what is required of a round trip is met, in words."""
     if not result.limit:
         return ""
-    from percentiles import SHARES, at
     name, most = result.limit
     measured = at(SHARES[name], result.took_ms)
     return "" if measured < most else f"   MISSED: {name} {milliseconds(measured)} ms, required under {most} ms"

@@ -3,6 +3,8 @@
 Both kinds start a side (tests/lan/side) on a host, and do to the network and to a host what a fault needs. What a kind
 cannot do raises Missing, which says why.
 """
+import contextlib
+import itertools
 import json
 import os
 import queue
@@ -32,6 +34,14 @@ def run(*command, check=True, **options):
     if check and done.returncode != 0:
         raise Failed(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
+
+
+def wait_until(holds, what, timeout=30):
+    until = time.monotonic() + timeout
+    while not holds():
+        if time.monotonic() > until:
+            raise Failed(f"waited {timeout} s for {what}")
+        time.sleep(0.1)
 
 
 class Side:
@@ -81,7 +91,12 @@ class Side:
         return status
 
     def kill(self):
-        if self._process.poll() is None:
+        """It kills its program when nobody gives it orders any more."""
+        with contextlib.suppress(OSError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(5)
+        except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
         self._errors.close()
@@ -158,13 +173,14 @@ class Namespaces(Hosts):
 
     name = "namespaces"
     script = str(HERE / "side")
+    _numbers = itertools.count()
 
     def __init__(self, programs):
         super().__init__()
         if os.geteuid() != 0:
             raise Missing("network namespaces need root")
         self.programs = str(programs) + "/"
-        self._prefix = f"parley-lan-{os.getpid()}-"
+        self._prefix = f"parley-lan-{os.getpid()}-{next(Namespaces._numbers)}-"
         self._homes = tempfile.TemporaryDirectory()
         self._addresses = {"alice": "198.18.70.1", "bob": "198.18.70.2"}  # RFC 2544: no network has these
         self.bind = "0.0.0.0"
@@ -221,6 +237,12 @@ class Namespaces(Hosts):
     def disconnect(self, host):
         raise Missing("that is what Docker does; the link down comes next to it")
 
+    def connect(self, host):
+        pass
+
+    def stop_programs(self):
+        raise Missing("that is what Docker does")
+
     def _of(self, host):
         return next(side for side in reversed(self._sides) if side.host == host)
 
@@ -233,6 +255,7 @@ class Containers(Hosts):
     script = "/usr/local/lib/parley/side"
     address_of_alice = "alice"
     bind = "0.0.0.0"
+    _numbers = itertools.count()
 
     def __init__(self):
         super().__init__()
@@ -243,26 +266,26 @@ class Containers(Hosts):
             raise Missing("there is no Docker") from None
         if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode != 0:
             raise Missing("there is no Docker Compose")
-        self._project = f"parley-lan-{os.getpid()}"
+        number = next(Containers._numbers)
+        self._project, self._subnet = f"parley-lan-{os.getpid()}-{number}", f"198.18.{71 + number}"
         self._compose = ["docker", "compose", "-p", self._project, "-f", str(HERE / "compose.yaml")]
         self._spare = 100  # the last number of the next new address
 
     def build(self):
-        run(*self._compose, "up", "--detach", "--wait", "--quiet-pull")
-        self._ids = {host: run(*self._compose, "ps", "--quiet", host).strip() for host in NAMES}
+        run(*self._compose, "up", "--detach", env={**os.environ, "SUBNET": self._subnet})
+        self._ids = {host: f"{self._project}-{host}-1" for host in NAMES}
         self._network = f"{self._project}_lan"
         self._cables = {host: self._cable(host) for host in NAMES} if os.geteuid() == 0 else {}
 
     def remove(self):
-        run(*self._compose, "down", "--volumes", "--timeout", "1", check=False)
+        run(*self._compose, "down", "--volumes", "--timeout", "1", check=False, env={**os.environ, "SUBNET": self._subnet})
 
     def _cable(self, host):
-        """The host's end of the container's cable."""
-        number = self.inside(host, "ip", "-o", "link", "show", "eth0").split("@if")[1].split(":")[0]
-        for line in run("ip", "-o", "link").splitlines():
-            if line.startswith(number + ":"):
-                return line.split()[1].split("@")[0]
-        raise Failed(f"the cable of {host} has no end here")
+        """The other end of the container's only cable."""
+        links = self.inside(host, "ip", "-o", "link").splitlines()
+        number = next(line for line in links if "@if" in line).split("@if")[1].split(":")[0]
+        return next(line.split()[1].split("@")[0] for line in run("ip", "-o", "link").splitlines()
+                    if line.startswith(number + ":"))
 
     def inside(self, host, *command):
         if os.geteuid() != 0:
@@ -276,7 +299,7 @@ class Containers(Hosts):
     def cut(self):
         if not self._cables:
             raise Missing("to pull a container's cable needs root")
-        run("ip", "link", "set", self._cable("bob"), "down")
+        run("ip", "link", "set", self._cables["bob"], "down")
 
     def mend(self):
         run("ip", "link", "set", self._cables["bob"], "up")
@@ -296,7 +319,38 @@ class Containers(Hosts):
         if self._cables:
             self._cables[host] = self._cable(host)
 
+    def stop_programs(self):
+        """How long `docker stop` of both programs takes, each process 1 of a container of its own."""
+        names = {host: f"{self._project}-stopped-{host}" for host in NAMES}
+        programs = {"alice": ["parley-server"], "bob": ["parley-client", "--wait", names["alice"]]}
+        try:
+            for host, name in names.items():
+                run("docker", "run", "--detach", "--interactive", "--read-only", "--cap-drop", "ALL", "--name", name,
+                    "--network", self._network, "parley-demo", *programs[host], "--name", host)
+            for name in names.values():
+                wait_until(lambda name=name: "connected to" in self._log(name), f"{name} to be connected")
+                wait_until(lambda name=name: self._health(name) == "healthy", f"{name} to be healthy")
+            begun = time.monotonic()
+            run("docker", "stop", *names.values())
+            took = time.monotonic() - begun
+            for name in names.values():
+                log, status = self._log(name), run("docker", "inspect", "--format", "{{.State.ExitCode}}", name).strip()
+                if status != "0" or "saying goodbye" not in log or "has ended" not in log:
+                    raise Failed(f"{name} ended with status {status}: {log}")
+            return took
+        finally:
+            run("docker", "rm", "--force", "--volumes", *names.values(), check=False)
+
+    @staticmethod
+    def _log(name):
+        return subprocess.run(["docker", "logs", name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              check=False).stdout
+
+    @staticmethod
+    def _health(name):
+        return run("docker", "inspect", "--format", "{{.State.Health.Status}}", name).strip()
+
     def change_address(self, host):
         self._spare += 1
         self.disconnect(host)
-        self.connect(host, f"198.18.71.{self._spare}")
+        self.connect(host, f"{self._subnet}.{self._spare}")

@@ -169,11 +169,6 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     return m;
   }
 
-  /// Whether the program takes so long that the last read was a while ago.
-  [[nodiscard]] bool is_behind() const {
-    return connection_ && Clock::now() - connection_->now() > connection_type::slow;
-  }
-
   void finish() {
     protocol_.finish();
     flush();
@@ -255,6 +250,10 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     return commons_->alarms->executor();
   }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
+  /// When the connection, if there is one, has last read or looked at the clock.
+  [[nodiscard]] auto last_look() const {
+    return connection_ ? connection_->now() : typename Protocol::time_point{};
+  }
   /// Whether any connection has carried it.
   [[nodiscard]] bool begun() const noexcept { return protocol_.statistics().connections != 0; }
   [[nodiscard]] std::error_code reason() const noexcept { return reason_; }

@@ -29,7 +29,6 @@ template <typename Stream, typename Protocol, typename Clock, typename Owner>
 class connection final : private alarm<Clock> {
  public:
   using time_point = typename Protocol::time_point;
-  static constexpr std::chrono::microseconds slow{300};  ///< a program, with what one read brings
   static constexpr std::chrono::seconds linger{1};  ///< until a peer that is done must have closed
   static constexpr int most_reads = 8;              ///< in a row, before others get their turn
 

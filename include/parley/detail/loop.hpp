@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <coroutine>
 #include <cstddef>
 #include <exception>
@@ -13,6 +14,9 @@
 #include <parley/error.hpp>
 
 namespace parley::detail {
+
+/// A program is slow that takes so long over what one read brings, or before others get a turn.
+inline constexpr std::chrono::microseconds slow{300};
 
 /// A coroutine that carries a part of its owner's work: begins at once, and its frame goes with
 /// this object. An `asio::awaitable` of its own costs six times the memory, and most conversations
