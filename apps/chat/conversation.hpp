@@ -89,6 +89,7 @@ class conversation {
       // What a person says is for whoever was there; what a pipe holds is for whoever comes.
       if (!unsaid_ || here_.is_terminal()) here_.in.pop();
       if (unsaid_) co_return part_done();
+      if (!here_.in.at_hand()) peer_.flush();  // now, not when others have had their turn
     }
     if (!here_.in.at_end()) co_return part_done();
     if (here_.in.error()) show().error("cannot read stdin: " + reason_text(here_.in.error()));

@@ -72,10 +72,13 @@ class input {
       }
       read();
       // A file is always ready: without this nobody else would ever get a turn.
-      co_await asio::post(executor_, asio::use_awaitable);
+      if (++reads_ % reads_in_a_row == 0) co_await asio::post(executor_, asio::use_awaitable);
     }
     co_return !interrupted_;
   }
+
+  /// Whether `ready` completes without waiting for more to read.
+  [[nodiscard]] bool at_hand() noexcept { return find(); }
 
   /// There must be one.
   [[nodiscard]] line front() const noexcept {
@@ -142,6 +145,7 @@ class input {
 
  private:
   static constexpr std::size_t chunk = std::size_t{64} << 10U;
+  static constexpr unsigned reads_in_a_row = 16;
 
   /// Whether a whole line stands at the front now.
   [[nodiscard]] bool find() noexcept {
@@ -201,6 +205,7 @@ class input {
   std::size_t next_ = 0;     ///< behind its LF
   std::size_t to_ = 0;       ///< end of what was read
   std::uint64_t popped_ = 0;
+  unsigned reads_ = 0;
   bool found_ = false;     ///< a line stands at the front
   bool skipping_ = false;  ///< the front line is too long, and its beginning is gone
   bool interrupted_ = false;

@@ -30,7 +30,7 @@ class arrivals {
   using time_point = std::chrono::steady_clock::time_point;
 
   /// An ack that no write has taken along goes out alone after this.
-  static constexpr std::chrono::milliseconds ack_delay{5};
+  static constexpr std::chrono::milliseconds ack_delay{1};
 
   /// `window` is how many bytes of frames the program may leave unreleased; `spare` must outlive
   /// it.

@@ -61,11 +61,11 @@ std::uint64_t printed(const std::string& output, const std::string& said) {
   return n;
 }
 
-/// Lines of text, each with its number.
+/// Lines of text, each with its number; 20,000 are more than an outbox and a window hold.
 std::string numbered_lines(std::size_t count, const std::string& name) {
   std::string text;
   for (std::size_t i = 0; i < count; ++i)
-    text += name + " " + std::to_string(i) + " " + std::string(i % 200, 'x') + "\n";
+    text += name + " " + std::to_string(i) + " " + std::string(i % 800, 'x') + "\n";
   return text;
 }
 

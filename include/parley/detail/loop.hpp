@@ -16,7 +16,7 @@
 namespace parley::detail {
 
 /// A program is slow that takes so long over what one read brings, or before others get a turn.
-inline constexpr std::chrono::microseconds slow{300};
+inline constexpr std::chrono::microseconds slow{100};
 
 /// A coroutine that carries a part of its owner's work: begins at once, and its frame goes with
 /// this object. An `asio::awaitable` of its own costs six times the memory, and most conversations
