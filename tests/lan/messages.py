@@ -54,3 +54,18 @@ class Judge:
         lost = len(self._missing) + max(0, count - self.next)
         return {"count": count, "lost": lost, "doubled": self.doubled, "reordered": self.reordered,
                 "damaged": self.damaged}
+
+
+def self_test():
+    """That the judge sees each fault, and no other; else a word about the first that it does not."""
+    say = Messages(7)
+    faults = {"lost": [say[i] for i in (0, 2, 3)], "doubled": [say[i] for i in (0, 1, 1, 2, 3)],
+              "reordered": [say[i] for i in (0, 2, 1, 3)], "damaged": [*(say[i] for i in range(4)), say[3] + b"x"]}
+    for fault, heard in faults.items():
+        judge = Judge(Messages(7))
+        for message in heard:
+            judge.take(message)
+        verdict = judge.verdict(4)
+        if {what: n for what, n in verdict.items() if n and what != "count"} != {fault: 1}:
+            return f"the judge does not see what is {fault}: {verdict}"
+    return None
