@@ -50,7 +50,7 @@ USER root
 RUN apt-get update -q \
  && apt-get install -qy --no-install-recommends python3 \
  && apt-get clean && rm -rf /var/lib/apt/lists/*
-COPY tests/lan/side tests/lan/conversation tests/lan/messages.py tests/lan/percentiles.py /usr/local/lib/parley/
+COPY tests/lan/side tests/lan/relay tests/lan/conversation tests/lan/messages.py tests/lan/percentiles.py /usr/local/lib/parley/
 USER parley
 
 FROM build AS test

@@ -110,11 +110,19 @@ class Hosts:
 
     def side(self, host, role, *options):
         """Starts a side in that role ("ping 32 1000"); alice serves, bob is her client. Options are of its program."""
-        program = ["parley-server", "--once", "--bind", self.bind, "--port", PORT] if host == "alice" else \
-                  ["parley-client", "--wait", f"{self.address_of_alice}:{PORT}"]
-        command = self.on(host, self.script, *role.split(), "--", self.programs + program[0], *program[1:],
-                          "--name", host, *options)
-        self._sides.append(Side(host, command))
+        if host == "alice":
+            program = ["parley-server", "--once", "--bind", "0.0.0.0", "--port", PORT]
+        else:
+            program = ["parley-client", "--wait", f"{self.address_of_alice}:{PORT}"]
+        return self._start(host, role, self.programs + program[0], *program[1:], "--name", host, *options)
+
+    def bare_side(self, host, role):
+        """The same with tests/lan/relay in place of the programs."""
+        how = ["listen", PORT] if host == "alice" else ["connect", self.address_of_alice, PORT]
+        return self._start(host, role, self.scripts + "/relay", *how)
+
+    def _start(self, host, role, *program):
+        self._sides.append(Side(host, self.on(host, self.scripts + "/side", *role.split(), "--", *program)))
         return self._sides[-1]
 
     def clear(self):
@@ -172,7 +180,7 @@ class Namespaces(Hosts):
     """Two network namespaces with a pair of virtual Ethernet devices."""
 
     name = "namespaces"
-    script = str(HERE / "side")
+    scripts = str(HERE)
     _numbers = itertools.count()
 
     def __init__(self, programs):
@@ -183,7 +191,6 @@ class Namespaces(Hosts):
         self._prefix = f"parley-lan-{os.getpid()}-{next(Namespaces._numbers)}-"
         self._homes = tempfile.TemporaryDirectory()
         self._addresses = {"alice": "198.18.70.1", "bob": "198.18.70.2"}  # RFC 2544: no network has these
-        self.bind = "0.0.0.0"
 
     @property
     def address_of_alice(self):
@@ -252,9 +259,8 @@ class Containers(Hosts):
 
     name = "containers"
     programs = ""
-    script = "/usr/local/lib/parley/side"
+    scripts = "/usr/local/lib/parley"
     address_of_alice = "alice"
-    bind = "0.0.0.0"
     _numbers = itertools.count()
 
     def __init__(self):
