@@ -56,12 +56,12 @@ class basic_peer {
   basic_peer& operator=(const basic_peer&) = delete;
   basic_peer(basic_peer&&) noexcept = default;
   basic_peer& operator=(basic_peer&& other) noexcept {
-    if (carrier_ && this != &other) carrier_->abort();  // first: who waits here looks at it
+    if (carrier_ && this != &other) carrier_->drop();  // first: who waits here looks at it
     carrier_ = std::move(other.carrier_);
     return *this;
   }
   ~basic_peer() {
-    if (carrier_) carrier_->abort();
+    if (carrier_) carrier_->drop();
   }
 
   // --- sending ---------------------------------------------------------------------------------
@@ -120,7 +120,11 @@ class basic_peer {
   /// Where more has arrived than the program can deal with, everybody else gets a turn in between.
   /// Errors: the reason for which the conversation ended; what arrived before is handed out first.
   asio::awaitable<std::optional<message>> receive() {
-    if (in_a_row_ >= turn && overruns()) co_await others();
+    if (in_a_row_ >= turn && overruns()) {
+      const auto c = carrier_;  // this object may go while others have their turn
+      co_await asio::post(c->executor(), asio::use_awaitable);
+      if (c->dropped()) throw std::system_error(errc::aborted);
+    }
     auto m = try_receive();
     if (m) {  // as often as the program is slower than its peer
       in_a_row_ += least_weight + m->body.size();
@@ -134,8 +138,15 @@ class basic_peer {
   }
 
   asio::awaitable<std::optional<message>> receive(std::error_code& ec) {
-    if (in_a_row_ >= turn && overruns()) co_await others();
     std::optional<message> m;
+    if (in_a_row_ >= turn && overruns()) {
+      const auto c = carrier_;  // as above
+      co_await asio::post(c->executor(), asio::use_awaitable);
+      if (c->dropped()) {
+        ec = errc::aborted;
+        co_return m;
+      }
+    }
     while (!next(m, ec)) co_await carrier_->arrived().wait();
     if (m) in_a_row_ += least_weight + m->body.size();
     co_return m;
@@ -246,7 +257,6 @@ class basic_peer {
     if (over) turn_begun_ = now;
     return over;
   }
-  [[nodiscard]] auto others() { return asio::post(carrier_->executor(), asio::use_awaitable); }
 
   /// Whether `receive` is done: a message, the peer's goodbye, or an error.
   [[nodiscard]] bool next(std::optional<message>& m, std::error_code& ec) {

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <system_error>
 
 #include "support/loopback.hpp"
 #include "support/run.hpp"
@@ -55,6 +56,13 @@ asio::awaitable<void> watch(const int& handled, int& most) {
   }
 }
 
+/// Ends the conversation at its turn, as who has the object may, whatever waits there.
+asio::awaitable<void> drop(peer& p, const int& handled) {
+  const auto executor = co_await asio::this_coro::executor;
+  while (handled < count / 4) co_await asio::post(executor, asio::use_awaitable);
+  p = {};
+}
+
 asio::awaitable<void> send_bulk_and_receive(peer& p) {
   co_await send_bulk(p);
   co_await p.receive();
@@ -89,4 +97,17 @@ TEST_CASE("an ack is heard while a slow program has messages left that came befo
   pair.run_until([&] { return asked.done() && listens.done(); });
   CHECK(handled == count);
   CHECK(asked.get() < count / 2);  // all of it is read long before it is handled
+}
+
+TEST_CASE("a conversation may be dropped while its slow receiver lets others go first") {
+  socket_pair<> pair(transport::ipv4);
+  int handled = 0;
+  auto sends = start(pair.context, send_bulk(pair.left));
+  auto receives = start(pair.context, receive_slowly(pair.right, handled));
+  auto drops = start(pair.context, drop(pair.right, handled));
+  pair.run_until([&] { return receives.done() && drops.done(); });
+  CHECK_THROWS_AS(receives.get(), std::system_error);
+  CHECK(handled < count);
+  pair.left.abort();
+  pair.run_until([&] { return sends.done(); });
 }

@@ -135,6 +135,9 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
     if (connection_) connection_->abandon();
     end(errc::aborted);
   }
+  /// The same, as the program's handle goes, and with it what it waited in.
+  void drop() { dropped_ = true, abort(); }
+  [[nodiscard]] bool dropped() const noexcept { return dropped_; }
 
   // --- what the program does -------------------------------------------------------------------
 
@@ -290,8 +293,7 @@ class carrier : public std::enable_shared_from_this<carrier<Stream, Protocol, Cl
   std::error_code reason_;  ///< why the conversation did
   std::weak_ptr<host<carrier>> host_;
   bool hosted_ = false;  ///< there is one, or was
-  bool ended_ = false;
-  bool hurry_ = false;
+  bool ended_ = false, dropped_ = false, hurry_ = false;
   bool flush_due_ = false;  ///< one is to come: posted, or when what has come is dealt with
 };
 
