@@ -35,7 +35,7 @@ constexpr std::uint64_t messages = 200'000;
 /// Issue 4: of both sides together, 0.002 a message.
 constexpr std::uint64_t most_calls = messages * 2 / 1'000;
 
-/// A program that takes long gives others a turn each 300 us, whatever it has received until then:
+/// A program that takes long gives others a turn each 100 us, whatever it has received until then:
 /// a call each. How long all of it takes is up to the machine, and to being watched.
 std::uint64_t turns_given_in(std::chrono::nanoseconds time) {
   constexpr auto share = (warm_up_messages + messages) / messages;

@@ -244,9 +244,6 @@ class Namespaces(Hosts):
     def disconnect(self, host):
         raise Missing("that is what Docker does; the link down comes next to it")
 
-    def connect(self, host):
-        pass
-
     def stop_programs(self):
         raise Missing("that is what Docker does")
 
