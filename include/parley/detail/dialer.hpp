@@ -136,9 +136,11 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   /// Begins to connect; `carrier::changed` tells when that is done.
   std::shared_ptr<result> connect() {
     const auto made = std::make_shared<result>();
+    // A slot lives until its handler is called, and Asio 1.30 posts that call where `fill` never
+    // waited: the handler keeps it.
     asio::co_spawn(
         carrier_->executor(), fill(this->shared_from_this(), made),
-        asio::bind_cancellation_slot(made->cancel.slot(), [](const std::exception_ptr&) {}));
+        asio::bind_cancellation_slot(made->cancel.slot(), [made](const std::exception_ptr&) {}));
     return made;
   }
 
