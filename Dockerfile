@@ -28,8 +28,8 @@ LABEL org.opencontainers.image.title="parley" \
 RUN apt-get update -q \
  && apt-get install -qy --no-install-recommends libreadline8t64 libssl3t64 libstdc++6 \
  && apt-get clean && rm -rf /var/lib/apt/lists/* \
- && groupadd --system --gid 7117 parley \
- && useradd --system --uid 7117 --gid parley --no-create-home --home-dir /var/lib/parley parley \
+ && groupadd --gid 7117 parley \
+ && useradd --uid 7117 --gid parley --no-create-home --home-dir /var/lib/parley parley \
  && install -d -o parley -g parley -m 0700 /var/lib/parley
 COPY --from=build /parley/build/release/apps/parley-server /parley/build/release/apps/parley-client /usr/local/bin/
 # Who this is, and whom it knows; all that is ever written, so the rest may be read-only.
