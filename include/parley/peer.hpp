@@ -140,7 +140,7 @@ class basic_peer {
   asio::awaitable<std::optional<message>> receive(std::error_code& ec) {
     std::optional<message> m;
     if (in_a_row_ >= turn && overruns()) {
-      const auto c = carrier_;  // as above
+      const auto c = carrier_;  // as above, in line: a coroutine of its own would allocate
       co_await asio::post(c->executor(), asio::use_awaitable);
       if (c->dropped()) {
         ec = errc::aborted;
