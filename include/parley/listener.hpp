@@ -39,7 +39,10 @@ struct plaintext {
 /// Accepts callers, answers their greetings, and hands out the peers that come of it.
 ///
 /// Callers over `options::max_peers` are told *busy*; one that greets badly or not in time is sent
-/// away, which no other notices. Dropping the listener ends no conversation that was handed out.
+/// away, which no other notices. If the one told *busy* has the identity of a peer whom another
+/// conversation waits for, that peer may have been started anew: it has two `options::retry_most`
+/// to come back, then that conversation ends. Dropping the listener ends no conversation that was
+/// handed out.
 ///
 ///   parley::listener listener(executor);
 ///   listener.listen("", 7117);                       // all addresses, IPv6 and IPv4

@@ -352,6 +352,90 @@ TEST_CASE("nobody goes on with the session of another") {
   CHECK(peer.state() == parley::state::connected);  // nor is the owner disturbed
 }
 
+// --- who begins anew
+// -------------------------------------------------------------------------------
+
+namespace {
+
+/// A listener with room for one conversation, whose caller has gone without a goodbye.
+struct waiting_host : host {
+  foreign_context as{foreign_context::tlsv13_client};
+  credentials key = credentials::make();
+  parley::tls_peer here;
+
+  explicit waiting_host(std::chrono::milliseconds longest_pause)
+      : host(room_for_one(longest_pause)) {
+    as.show(key);
+    const auto caller = let_in(hello());
+    caller->lowest_layer().close();
+    run_until(context, [&] { return here.state() == parley::state::away; });
+  }
+
+  static options room_for_one(std::chrono::milliseconds longest_pause) {
+    options o;
+    o.max_peers = 1;
+    o.retry_most = longest_pause;
+    return o;
+  }
+
+  /// Begins a conversation; `here` is this side of it.
+  std::unique_ptr<foreign_stream> let_in(std::string said) {
+    auto caller = std::make_unique<foreign_stream>(connect(), as);
+    auto accepted = start(context, listener.accept());
+    run(context, say_hello(*caller, std::move(said)));
+    run_until(context, [&] { return accepted.done(); });
+    here = accepted.get();
+    return caller;
+  }
+
+  /// Goes on with the conversation that waits.
+  void come_back() {
+    foreign_stream caller(connect(), as);
+    run(context, say_hello(caller, hello(7, 1)));
+    run_until(context, [&] { return here.ended() || here.statistics().connections == 2; });
+    context.poll();
+    CHECK_FALSE(here.ended());
+    caller.lowest_layer().close();
+    run_until(context, [&] { return here.state() != parley::state::connected; });
+    context.poll();
+    CHECK_FALSE(here.ended());  // nor is it given up the next time
+  }
+
+  /// Of a caller that begins another conversation.
+  frame::refuse_reason refusal_of(foreign_context& caller) {
+    std::error_code failed;
+    const auto heard = run(context, visit(connect(), caller, hello(8), failed));
+    return parley::test::refusal_in(heard).reason;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("who begins anew and not again gets the place of the conversation that waits for him") {
+  waiting_host h(0ms);
+  CHECK(h.refusal_of(h.as) == frame::refuse_reason::busy);
+  run_until(h.context, [&] { return h.here.ended(); });
+  CHECK(h.here.reason() == errc::not_back);
+  const auto caller = h.let_in(hello(8));
+  CHECK(h.here.identity() == h.key.id());
+}
+
+TEST_CASE("who comes back keeps the conversation, though he also began anew") {
+  waiting_host h(1min);
+  CHECK(h.refusal_of(h.as) == frame::refuse_reason::busy);
+  CHECK(h.refusal_of(h.as) == frame::refuse_reason::busy);
+  h.come_back();
+}
+
+TEST_CASE("others who call do not take the place of a conversation that waits") {
+  waiting_host h(0ms);
+  foreign_context other(foreign_context::tlsv13_client);
+  const auto key = credentials::make();
+  other.show(key);
+  CHECK(h.refusal_of(other) == frame::refuse_reason::busy);
+  h.come_back();
+}
+
 TEST_CASE("a stream that is cut off is no goodbye, whether TLS itself says goodbye or not") {
   const bool in_good_order = GENERATE(false, true);
   CAPTURE(in_good_order);

@@ -3,6 +3,7 @@
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
 #include <catch2/catch_test_macros.hpp>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -73,10 +74,12 @@ class tls_host {
   }
 };
 
-inline std::string hello() {
+/// Of the first attempt of a session, or of the one after that of which the welcome was read.
+inline std::string hello(std::uint8_t session = 7, std::uint32_t welcomed = 0) {
   frame::hello h;
-  h.session.fill(7);
-  h.attempt = 1;
+  h.session.fill(session);
+  h.attempt = welcomed + 1;
+  h.welcomed = welcomed;
   h.window = 1 << 20;
   h.max_message = 1 << 16;
   h.heartbeat_ms = 5000;
@@ -84,9 +87,9 @@ inline std::string hello() {
 }
 
 /// Shakes hands and says a good hello, as an honest caller does.
-inline asio::awaitable<void> say_hello(foreign_stream& tls) {
+inline asio::awaitable<void> say_hello(foreign_stream& tls, std::string bytes = hello()) {
   co_await tls.async_handshake(foreign_stream::client, asio::use_awaitable);
-  co_await asio::async_write(tls, asio::buffer(hello()), asio::use_awaitable);
+  co_await asio::async_write(tls, asio::buffer(bytes), asio::use_awaitable);
 }
 
 /// Shakes hands as that context says, then sends `bytes` and listens to the end; what it heard.

@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <set>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -87,7 +88,10 @@ class reception final : public host<carrier<Stream, Protocol, Clock>>,
       return refusal{.reason = refuse_reason::unknown_session};
     if (const auto over = sessions_.over(h.session, Clock::now())) return over;
     if (!known && h.welcomed != 0) return refusal{.reason = refuse_reason::unknown_session};
-    if (!known && is_full()) return refusal{.reason = refuse_reason::busy};
+    if (!known && is_full()) {
+      doubt(peer_of(s));
+      return refusal{.reason = refuse_reason::busy};
+    }
     if (!known) c = std::make_shared<carrier_type>(commons_, settings_, h.session);
     if (c->ended()) return refusal{refuse_reason::ended, c->protocol().released(), {}};
     if (const auto bad = c->protocol().accept(h, Clock::now()))
@@ -142,13 +146,41 @@ class reception final : public host<carrier<Stream, Protocol, Clock>>,
   static asio::awaitable<void> await_return(std::shared_ptr<reception> self,
                                             std::shared_ptr<carrier_type> c, std::uint32_t epoch,
                                             std::error_code why,
-                                            std::chrono::steady_clock::duration patience) {
+                                            std::chrono::milliseconds patience) {
+    const bool back = co_await is_back(self, c, epoch, patience);
+    if (!back) self->bury(*c, self->open_ ? make_error_code(errc::not_back) : why);
+  }
+
+  /// Completes with true when the next connection is there; with false when there will be none.
+  static asio::awaitable<bool> is_back(std::shared_ptr<reception> self,
+                                       std::shared_ptr<carrier_type> c, std::uint32_t epoch,
+                                       std::chrono::milliseconds patience) {
     const auto until = Clock::now() + patience;
     while (self->open_ && !c->ended() && Clock::now() < until) {
       const bool back = co_await c->unattended(epoch, until - Clock::now());
-      if (back) co_return;
+      if (back) co_return true;
     }
-    self->bury(*c, self->open_ ? make_error_code(errc::not_back) : why);
+    co_return false;
+  }
+
+  /// There is no room for a peer that begins a conversation. If another one waits for that peer,
+  /// its program may have been killed and know nothing of it any more. If it still runs it can be
+  /// reached now, and is back within the longest pause between two attempts and the attempt.
+  void doubt(const std::optional<identity>& who) {
+    if (!who) return;
+    sessions_.each([this, &who](carrier_type& c) {
+      if (c.peer() != who || c.attached() || !doubted_.insert(c.protocol().id()).second) return;
+      const auto patience = 2 * settings_->retry_most;
+      spawn(executor_, give_up(this->shared_from_this(), c.shared_from_this(), patience));
+    });
+  }
+
+  static asio::awaitable<void> give_up(std::shared_ptr<reception> self,
+                                       std::shared_ptr<carrier_type> c,
+                                       std::chrono::milliseconds patience) {
+    const bool back = co_await is_back(self, c, c->epoch(), patience);
+    self->doubted_.erase(c->protocol().id());
+    if (!back && self->open_) c->conclude(errc::not_back);  // whoever awaits its return buries it
   }
 
   void bury(carrier_type& c, std::error_code why) {
@@ -174,6 +206,7 @@ class reception final : public host<carrier<Stream, Protocol, Clock>>,
   std::shared_ptr<const options> settings_;
   std::shared_ptr<commons<Clock>> commons_;
   std::conditional_t<resumable, sessions<carrier_type>, nothing> sessions_;
+  std::set<frame::session_id> doubted_;  ///< of these the peer may know nothing any more
   std::deque<peer_type> ready_;
   wakeup changed_;
   std::size_t peers_ = 0;  ///< conversations that have not ended
