@@ -94,10 +94,10 @@ def pings_against_bulk(size):
 class Talk:
     """Two sides that talk at a pace, and whom something happens to on the way."""
 
-    def __init__(self, hosts, count, rate, *options):
+    def __init__(self, hosts, count, rate):
         self.hosts, self.sides = hosts, {}
         for host, mine, its in (("alice", 1, 2), ("bob", 2, 1)):
-            self.sides[host] = hosts.side(host, f"talk {count} {rate} {mine} {its}", "--json", *options)
+            self.sides[host] = hosts.side(host, f"talk {count} {rate} {mine} {its}", "--json")
         self.count = count
         self.faults = []  # when each began and ended
         for side in self.sides.values():
@@ -181,7 +181,7 @@ def fault(begin, seconds, end, felt=True, count=20_000):
 def killed(host):
     """`kill -9`: the side starts its program anew, and both go on where the other says that it was."""
     def check(hosts, _tell):
-        talk = Talk(hosts, 20_000, RATE, "--resume-for", "5")
+        talk = Talk(hosts, 20_000, RATE)
         talk.flow(2)
         talk.suffer(lambda: talk.sides[host].tell("kill"), 0, lambda: None)
         talk.wait_until_back()
