@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <asio/io_context.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
@@ -28,6 +29,7 @@
 #include <parley/frame.hpp>
 
 #include "support/fault_proxy.hpp"
+#include "support/ports.hpp"
 #include "support/process.hpp"
 #include "support/programs.hpp"
 
@@ -701,7 +703,9 @@ TEST_CASE("with --wait a client gets in when the conversation before it is over"
 
 TEST_CASE("who waits in vain is told so in one line: exit 3") {
   make_identities();
-  const auto closed = free_port();
+  asio::io_context context;
+  const closed_port nobody(context);
+  const auto closed = std::to_string(nobody.number());
   const auto begun = std::chrono::steady_clock::now();
   process client(client_command(closed, {"--wait=0.2"}), {nothing, ""});
   CHECK(client.finish() == 3);
@@ -725,7 +729,9 @@ TEST_CASE("who waits in vain for a busy server is told so: exit 5") {
 }
 
 TEST_CASE("Ctrl-C ends the waiting for a server at once") {
-  process client(client_command(free_port(), {"--wait"}));
+  asio::io_context context;
+  const closed_port nobody(context);
+  process client(client_command(std::to_string(nobody.number()), {"--wait"}));
   client.read_errors_until("no answer yet");
   client.signal(SIGINT);
   CHECK(client.finish() == 3);

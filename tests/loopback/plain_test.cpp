@@ -72,10 +72,8 @@ TEST_CASE("plain lines go both ways between nc and the server") {
 
 TEST_CASE("the client talks plain lines to a listening nc") {
   if (!installed("nc")) SKIP("nc is not installed");
-  const auto port = free_port();
-  process nc({"nc", "-v", "-N", "-l", "127.0.0.1", port});
-  nc.read_errors_until("istening");
-  process client(client_command(port, {"--plain"}));
+  process nc({"nc", "-n", "-v", "-N", "-l", "127.0.0.1", "0"});
+  process client(client_command(port_of(nc, "Listening on 127.0.0.1 "), {"--plain"}));
   client.write("from the client\n");
   nc.read_until("from the client\n");
   nc.write("from nc\n");

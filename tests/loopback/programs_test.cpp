@@ -1,5 +1,6 @@
 // The real programs as processes on real sockets: pipes, exit statuses, errors, signals.
 
+#include <asio/io_context.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <catch2/matchers/catch_matchers_string.hpp>
@@ -7,6 +8,7 @@
 #include <regex>
 #include <sstream>
 
+#include "support/ports.hpp"
 #include "support/process.hpp"
 #include "support/programs.hpp"
 
@@ -182,7 +184,9 @@ TEST_CASE("errors are one line on standard error and have their exit status") {
     int status;
     std::string says;
   };
-  const auto closed = free_port();
+  asio::io_context context;
+  const closed_port nobody(context);
+  const auto closed = std::to_string(nobody.number());
   const std::vector<wrong> all{
       {{PARLEY_CLIENT_PATH, "127.0.0.1:" + closed}, 3, "refused"},
       {{PARLEY_CLIENT_PATH, "no-such-host.invalid"}, 3, "no-such-host.invalid"},

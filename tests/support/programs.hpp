@@ -39,9 +39,9 @@ inline const bool config_home_is_set =
   return words{PARLEY_CLIENT_PATH, "127.0.0.1:" + port} + more;
 }
 
-/// The port that a server says it listens on; waits until it does.
-[[nodiscard]] inline std::string port_of(process& server) {
-  const std::string_view mark = "listening on port ";
+/// The port that a server says it listens on, after `mark`; waits until it does.
+[[nodiscard]] inline std::string port_of(process& server,
+                                         std::string_view mark = "listening on port ") {
   server.read_errors_until(mark);
   const auto at = server.errors().find(mark) + mark.size();
   while (server.errors().find('\n', at) == std::string::npos) server.read_some();
@@ -55,15 +55,6 @@ inline void make_identities() {
     process p(words{program, "--print-id"});
     REQUIRE(p.finish() == 0);
   }
-}
-
-/// A port on loopback on which nobody listens: it was free a moment ago.
-[[nodiscard]] inline std::string free_port() {
-  process server(server_command());
-  const auto port = port_of(server);
-  server.signal(SIGTERM);
-  server.finish();
-  return port;
 }
 
 /// `count` lines of 1 to `longest` bytes that are no line feed; the same for the same seed.
