@@ -160,9 +160,7 @@ class view {
   void happened(const parley::event& e) {
     using kind = parley::event::kind;
     switch (e.what) {
-      case kind::turned_away:
-        error("turned away " + parley::printable(e.detail) + ": " + explain_turning_away(e));
-        break;
+      case kind::turned_away: turned_away(e); break;
       case kind::rejected:
         error("a line from the peer was left out: " + reason_text(e.reason));
         break;
@@ -244,6 +242,13 @@ class view {
 
  private:
   using clock = std::chrono::steady_clock;
+  static constexpr std::chrono::seconds now_and_then{30};
+
+  struct caller {
+    std::optional<parley::identity> who;
+    std::error_code why;
+    clock::time_point told_at;
+  };
 
   [[nodiscard]] std::string away_text(std::error_code reason, std::chrono::milliseconds delay,
                                       bool dials, bool again) const {
@@ -256,9 +261,18 @@ class view {
            (delay < least ? "trying again" : "trying again in " + duration_text(delay));
   }
 
+  /// A person is told of who calls again and again, as a client that waits does, now and then.
+  void turned_away(const parley::event& e) {
+    const auto now = clock::now();
+    const bool again = e.who && e.who == last_.who && e.reason == last_.why;
+    const bool news = !again || now - last_.told_at >= now_and_then;
+    if (news) last_ = {e.who, e.reason, now};
+    if (news || tells_everything())
+      error("turned away " + parley::printable(e.detail) + ": " + explain_turning_away(e));
+  }
+
   /// A person is told of failed attempts when the reason changes, and now and then.
   void tell_absence(const parley::event& e, bool first) {
-    constexpr std::chrono::seconds now_and_then{30};
     const auto now = clock::now();
     const bool back_already = e.reason == parley::errc::superseded;
     const bool news =
@@ -280,6 +294,7 @@ class view {
   clock::time_point lost_at_{};
   clock::time_point told_at_{};
   std::error_code told_;  ///< why the last failed attempt told of had failed
+  caller last_{};         ///< that was turned away, of those told of
 };
 
 }  // namespace chat

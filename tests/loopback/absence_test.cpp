@@ -728,6 +728,21 @@ TEST_CASE("who waits in vain for a busy server is told so: exit 5") {
   CHECK_THAT(second.errors(), EndsWith("busy with another conversation; try again later\n"));
 }
 
+TEST_CASE("a caller who waits for his turn is told of once, however often he calls") {
+  process server(server_command({"--once"}));
+  const auto port = port_of(server);
+  process first(client_command(port));
+  first.write("one\n");
+  server.read_until("one\n");
+  process second(client_command(port, {"--wait", "--json"}));
+  while (count_of(second.output(), "\"failed\"") < 3) second.read_some();
+  first.close_input();
+  server.close_input();
+  CHECK(first.finish() == 0);
+  CHECK(server.finish() == 0);
+  CHECK(count_of(server.errors(), "turned away") == 1);
+}
+
 TEST_CASE("Ctrl-C ends the waiting for a server at once") {
   asio::io_context context;
   const closed_port nobody(context);
