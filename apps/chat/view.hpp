@@ -242,12 +242,22 @@ class view {
 
  private:
   using clock = std::chrono::steady_clock;
-  static constexpr std::chrono::seconds now_and_then{30};
 
-  struct caller {
-    std::optional<parley::identity> who;
+  /// What happens again and again: a person is told when it is another thing, and now and then.
+  struct topic {
     std::error_code why;
+    std::optional<parley::identity> who;
     clock::time_point told_at;
+
+    /// Whether to tell of it, which counts as done; `anyway`: it is, whatever was told before.
+    [[nodiscard]] bool is_news(std::error_code reason, const std::optional<parley::identity>& by,
+                               bool anyway) {
+      const auto now = clock::now();
+      const bool same = reason == why && by == who;
+      if (!anyway && same && now - told_at < std::chrono::seconds(30)) return false;
+      *this = {reason, by, now};
+      return true;
+    }
   };
 
   [[nodiscard]] std::string away_text(std::error_code reason, std::chrono::milliseconds delay,
@@ -261,24 +271,14 @@ class view {
            (delay < least ? "trying again" : "trying again in " + duration_text(delay));
   }
 
-  /// A person is told of who calls again and again, as a client that waits does, now and then.
   void turned_away(const parley::event& e) {
-    const auto now = clock::now();
-    const bool again = e.who && e.who == last_.who && e.reason == last_.why;
-    const bool news = !again || now - last_.told_at >= now_and_then;
-    if (news) last_ = {e.who, e.reason, now};
-    if (news || tells_everything())
+    if (caller_.is_news(e.reason, e.who, !e.who) || tells_everything())
       error("turned away " + parley::printable(e.detail) + ": " + explain_turning_away(e));
   }
 
-  /// A person is told of failed attempts when the reason changes, and now and then.
   void tell_absence(const parley::event& e, bool first) {
-    const auto now = clock::now();
     const bool back_already = e.reason == parley::errc::superseded;
-    const bool news =
-        !back_already && (first || e.reason != told_ || now - told_at_ >= now_and_then);
-    if (news) told_ = e.reason;
-    if (news) told_at_ = now;
+    const bool news = !back_already && absence_.is_news(e.reason, {}, first);
     if (news || tells_everything()) away(e.reason, e.delay, dials_, !first);
   }
 
@@ -292,9 +292,8 @@ class view {
   bool dials_ = false;  ///< this side makes the connections
   bool begun_ = false;  ///< there was one
   clock::time_point lost_at_{};
-  clock::time_point told_at_{};
-  std::error_code told_;  ///< why the last failed attempt told of had failed
-  caller last_{};         ///< that was turned away, of those told of
+  topic absence_{};  ///< failed attempts
+  topic caller_{};   ///< those turned away
 };
 
 }  // namespace chat
