@@ -151,16 +151,15 @@ class reception final : public host<carrier<Stream, Protocol, Clock>>,
     if (!back) self->bury(*c, self->open_ ? make_error_code(errc::not_back) : why);
   }
 
-  /// Completes with true when the next connection is there; with false when there will be none.
+  /// Completes with whether another connection than that of `epoch` is there: when it is, or when
+  /// there will be none.
   static asio::awaitable<bool> is_back(std::shared_ptr<reception> self,
                                        std::shared_ptr<carrier_type> c, std::uint32_t epoch,
                                        std::chrono::milliseconds patience) {
     const auto until = Clock::now() + patience;
-    while (self->open_ && !c->ended() && Clock::now() < until) {
-      const bool back = co_await c->unattended(epoch, until - Clock::now());
-      if (back) co_return true;
-    }
-    co_return false;
+    while (self->open_ && !c->ended() && c->epoch() == epoch && Clock::now() < until)
+      (void)co_await c->unattended(epoch, until - Clock::now());
+    co_return c->epoch() != epoch;
   }
 
   /// There is no room for a peer that begins a conversation. If another one waits for that peer,
@@ -171,14 +170,15 @@ class reception final : public host<carrier<Stream, Protocol, Clock>>,
     sessions_.each([this, &who](carrier_type& c) {
       if (c.peer() != who || c.attached() || !doubted_.insert(c.protocol().id()).second) return;
       const auto patience = 2 * settings_->retry_most;
-      spawn(executor_, give_up(this->shared_from_this(), c.shared_from_this(), patience));
+      const auto epoch = c.epoch();  // now, as in `connection_over`
+      spawn(executor_, give_up(this->shared_from_this(), c.shared_from_this(), epoch, patience));
     });
   }
 
   static asio::awaitable<void> give_up(std::shared_ptr<reception> self,
-                                       std::shared_ptr<carrier_type> c,
+                                       std::shared_ptr<carrier_type> c, std::uint32_t epoch,
                                        std::chrono::milliseconds patience) {
-    const bool back = co_await is_back(self, c, c->epoch(), patience);
+    const bool back = co_await is_back(self, c, epoch, patience);
     self->doubted_.erase(c->protocol().id());
     if (!back && self->open_) c->conclude(errc::not_back);  // whoever awaits its return buries it
   }
