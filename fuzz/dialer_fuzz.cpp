@@ -10,8 +10,8 @@
 #include <string>
 #include <string_view>
 
-#include <parley/frame.hpp>
-#include <parley/session.hpp>
+#include <parley/protocol/frame.hpp>
+#include <parley/protocols.hpp>
 
 #include "input.hpp"
 #include "support/feed.hpp"
@@ -19,7 +19,7 @@
 namespace {
 
 using parley::fuzz::demand;
-namespace frame = parley::frame;
+namespace frame = parley::protocol::frame;
 using namespace parley::test;
 
 constexpr frame::session_id id{1};
@@ -62,7 +62,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   parley::fuzz::input in(data, size);
   const auto limits = small_limits();
   parley::session dialer(limits, id);
-  for (const auto text : said) demand(dialer.push(text, 0) == parley::admission::queued);
+  for (const auto text : said) demand(dialer.push(text, 0) == parley::send_result::queued);
   auto now = start;
   while (!in.empty()) {
     dialer.dial(now);
@@ -97,7 +97,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   parley::session listener(limits, id);
   greet(dialer, listener, now);
-  demand(listener.push("answer", 0) == parley::admission::queued &&
+  demand(listener.push("answer", 0) == parley::send_result::queued &&
          !exchange(dialer, listener, now));
   const auto heard = take_all(listener, now);
   demand(std::equal(heard.begin(), heard.end(), said.begin(), said.end()));

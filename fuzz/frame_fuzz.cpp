@@ -14,18 +14,18 @@
 #include <system_error>
 #include <vector>
 
-#include <parley/chunks.hpp>
-#include <parley/frame.hpp>
-#include <parley/session.hpp>
+#include <parley/protocol/chunks.hpp>
+#include <parley/protocol/frame.hpp>
+#include <parley/protocols.hpp>
 
 #include "input.hpp"
 
 namespace {
 
 using parley::fuzz::demand;
-namespace frame = parley::frame;
+namespace frame = parley::protocol::frame;
 
-constexpr std::size_t longest_body = parley::chunk_size;
+constexpr std::size_t longest_body = parley::protocol::chunk_size;
 constexpr parley::session::time_point now{};
 
 struct stream {
@@ -68,7 +68,7 @@ class receiver {
     h.window = h.max_message + 100'000;
     h.max_message = 1000;
     h.heartbeat_ms = 5000;
-    demand(!session_.accept(h, now));
+    demand(!session_.answer(h, now));
   }
 
   /// Lets these bytes arrive; false: there is an error, now or before.

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include <parley/lines.hpp>
+#include <parley/protocols.hpp>
 
 #include "input.hpp"
 
@@ -14,7 +14,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   o.max_message = 100;
   o.window = 1000;
   parley::lines l(o);
-  l.accept({});
+  l.answer({});
   std::string_view rest(reinterpret_cast<const char*>(data), size);
   bool open = true;
   const auto drain = [&l] {
@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     open = !l.commit_read(n, {});
     while (l.rejection()) continue;
     if (slice % 3 == 0) l.rest();
-    demand(l.statistics().memory <= o.window + 3 * parley::chunk_size);
+    demand(l.statistics().memory <= o.window + 3 * parley::protocol::chunk_size);
   }
   if (open) (void)l.commit_end();
   drain();

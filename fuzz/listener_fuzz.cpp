@@ -18,8 +18,8 @@
 #include <system_error>
 #include <utility>
 
-#include <parley/frame.hpp>
-#include <parley/session.hpp>
+#include <parley/protocol/frame.hpp>
+#include <parley/protocols.hpp>
 
 #include "input.hpp"
 #include "support/feed.hpp"
@@ -30,7 +30,7 @@
 namespace {
 
 using parley::fuzz::demand;
-namespace frame = parley::frame;
+namespace frame = parley::protocol::frame;
 using namespace parley::test;
 using peer_type = pipe_listener<pipe_stream>::peer_type;
 
@@ -182,13 +182,13 @@ bool takes_over(conversation& of, parley::fuzz::input& in) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using parley::admission;
+  using parley::send_result;
   parley::fuzz::input in(data, size);
   conversation c;
   c.connect();
   demand(c.peer.has_value());
-  for (const auto text : {"one", "two"}) demand(c.peer->try_send(text) == admission::queued);
-  demand(c.dialer.push("answer", 0) == admission::queued);
+  for (const auto text : {"one", "two"}) demand(c.peer->try_send(text) == send_result::queued);
+  demand(c.dialer.push("answer", 0) == send_result::queued);
   for (unsigned n = 0; n < most_callers && !in.empty(); ++n)
     if (takes_over(c, in)) return 0;
 

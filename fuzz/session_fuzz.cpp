@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include <parley/session.hpp>
+#include <parley/protocols.hpp>
 
 #include "input.hpp"
 
@@ -25,7 +25,7 @@ parley::options small_limits() {
 /// Everything that the session wants to write goes nowhere.
 void write_all(parley::session& s, time_point now) {
   while (s.wants_write()) {
-    parley::gather batch;
+    parley::protocol::gather batch;
     s.prepare_write(batch, now);
     if (batch.empty()) return;
     s.commit_write(batch.size(), now);
@@ -42,14 +42,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (data[0] & 1) {
     s.dial(now);
   } else {
-    parley::frame::hello h;
+    parley::protocol::frame::hello h;
     h.attempt = 1;
     h.window = 4000;
     h.max_message = 1000;
     h.heartbeat_ms = 5000;
-    demand(!s.accept(h, now));
+    demand(!s.answer(h, now));
     for (const std::string_view text : {"one", "two", "three"})
-      demand(s.push(text, 0) == parley::admission::queued);
+      demand(s.push(text, 0) == parley::send_result::queued);
   }
   write_all(s, now);
 
@@ -67,7 +67,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (s.commit_read(n, now)) break;
     demand(s.acknowledged() <= 3);
     // Invariant 9: a window, and a chunk more for each of what is held and what has begun.
-    demand(s.statistics().memory <= limits.window + limits.outbox + 4 * parley::chunk_size);
+    demand(s.statistics().memory <=
+           limits.window + limits.outbox + 4 * parley::protocol::chunk_size);
     if (slice % 3 == 0) s.rest();
     if (slice % 2 == 0) continue;  // the program is slow
     while (const auto m = s.take(now)) demand(m->sequence == expected++);

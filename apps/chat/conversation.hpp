@@ -14,7 +14,7 @@
 #include <parley/error.hpp>
 #include <parley/message.hpp>
 #include <parley/options.hpp>
-#include <parley/session.hpp>
+#include <parley/protocols.hpp>
 
 #include "console.hpp"
 #include "outcome.hpp"

@@ -7,9 +7,8 @@
 
 #include <parley/detail/asio.hpp>
 #include <parley/invitation.hpp>
-#include <parley/lines.hpp>
 #include <parley/printable.hpp>
-#include <parley/session.hpp>
+#include <parley/protocols.hpp>
 #include <parley/tls.hpp>
 
 #include "acquaintances.hpp"

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include <parley/detail/asio.hpp>
-#include <parley/lines.hpp>
 #include <parley/listener.hpp>
 #include <parley/options.hpp>
 #include <parley/tls.hpp>

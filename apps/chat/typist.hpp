@@ -13,7 +13,7 @@
 #include <parley/options.hpp>
 #include <parley/peer.hpp>
 #include <parley/printable.hpp>
-#include <parley/session.hpp>
+#include <parley/protocols.hpp>
 #include <parley/stats.hpp>
 #include <parley/utf8.hpp>
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include <parley/detail/asio.hpp>
-#include <parley/detail/race.hpp>
+#include <parley/detail/happy_eyeballs.hpp>
 #include <parley/endpoint.hpp>
 
 namespace parley {
@@ -53,8 +53,9 @@ struct tcp_connector {
       for (const auto& entry : found) all.emplace_back(entry.endpoint());
     }
     if (!all.empty()) {
-      const auto race = std::make_shared<detail::race>(executor, std::move(all), to.timeout);
-      auto s = co_await race->run(failed);
+      const auto attempt =
+          std::make_shared<detail::happy_eyeballs>(executor, std::move(all), to.timeout);
+      auto s = co_await attempt->run(failed);
       if (s) co_return std::move(*s);
     }
     throw std::system_error(failed, to.host + " port " + to.service);
@@ -72,9 +73,9 @@ struct unix_connector {
   static asio::awaitable<any_socket> connect(unix_connector to) {
     const auto executor = co_await asio::this_coro::executor;
     const std::vector<endpoint> at{asio::local::stream_protocol::endpoint(to.path)};
-    const auto race = std::make_shared<detail::race>(executor, at, to.timeout);
+    const auto attempt = std::make_shared<detail::happy_eyeballs>(executor, at, to.timeout);
     std::error_code failed;
-    auto s = co_await race->run(failed);
+    auto s = co_await attempt->run(failed);
     if (!s) throw std::system_error(failed, to.path);
     co_return std::move(*s);
   }

@@ -12,11 +12,10 @@
 #include <parley/detail/random.hpp>
 #include <parley/detail/spawn.hpp>
 #include <parley/detail/wakeup.hpp>
-#include <parley/frame.hpp>
-#include <parley/lines.hpp>
 #include <parley/options.hpp>
 #include <parley/peer.hpp>
-#include <parley/session.hpp>
+#include <parley/protocol/greeting.hpp>
+#include <parley/protocols.hpp>
 
 namespace parley {
 
@@ -34,21 +33,21 @@ template <typename Connector>
 using stream_of = typename awaited<std::invoke_result_t<Connector&>>::type;
 
 /// 16 random bytes: nobody else's session can be met by chance.
-[[nodiscard]] inline frame::session_id make_session_id() {
-  frame::session_id id;
+[[nodiscard]] inline protocol::frame::session_id make_session_id() {
+  protocol::frame::session_id id;
   fill_randomly(id.data(), id.size());
   return id;
 }
 
 /// A peer whose conversation has not begun.
-template <typename Carrier>
-[[nodiscard]] std::shared_ptr<Carrier> make_dialing(const asio::any_io_executor& e,
-                                                    std::shared_ptr<const options> o) {
-  if constexpr (std::constructible_from<typename Carrier::protocol_type, const options&,
-                                        const frame::session_id&>)
-    return std::make_shared<Carrier>(e, std::move(o), make_session_id());
+template <typename Conversation>
+[[nodiscard]] std::shared_ptr<Conversation> make_dialing(const asio::any_io_executor& e,
+                                                         std::shared_ptr<const options> o) {
+  if constexpr (std::constructible_from<typename Conversation::protocol_type, const options&,
+                                        const protocol::frame::session_id&>)
+    return std::make_shared<Conversation>(e, std::move(o), make_session_id());
   else
-    return std::make_shared<Carrier>(e, std::move(o));
+    return std::make_shared<Conversation>(e, std::move(o));
 }
 
 }  // namespace detail
@@ -69,18 +68,18 @@ asio::awaitable<basic_peer<detail::stream_of<Connector>, Protocol, Clock>> dial(
                                                                                 options o = {}) {
   using stream = detail::stream_of<Connector>;
   using peer_type = basic_peer<stream, Protocol, Clock>;
-  using carrier_type = typename peer_type::carrier_type;
+  using conversation_type = typename peer_type::conversation_type;
   validate(o);
   const auto executor = co_await asio::this_coro::executor;
-  const auto carrier =
-      detail::make_dialing<carrier_type>(executor, std::make_shared<const options>(std::move(o)));
-  peer_type side(carrier);  // aborts if anything below throws
-  const auto dialer = std::make_shared<detail::dialer<stream, Connector, Clock, carrier_type>>(
-      std::move(connect), carrier);
+  const auto conversation = detail::make_dialing<conversation_type>(
+      executor, std::make_shared<const options>(std::move(o)));
+  peer_type side(conversation);  // aborts if anything below throws
+  const auto dialer = std::make_shared<detail::dialer<stream, Connector, Clock, conversation_type>>(
+      std::move(connect), conversation);
   detail::spawn(executor, dialer->run(dialer));
-  detail::wakeup::waiter here(carrier->changed());
-  while (!carrier->begun() && !carrier->ended()) co_await here.notified();
-  if (!carrier->begun()) dialer->rethrow();
+  detail::wakeup::waiter here(conversation->changed());
+  while (!conversation->begun() && !conversation->ended()) co_await here.notified();
+  if (!conversation->begun()) dialer->rethrow();
   co_return side;
 }
 

@@ -1,9 +1,31 @@
 #pragma once
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <system_error>
 
 namespace parley {
+
+/// Why a listener refuses a dialer; the number is the one on the wire.
+enum class refuse_reason : std::uint8_t {
+  version = 1,
+  not_allowed = 2,
+  busy = 3,
+  unknown_session = 4,
+  expired = 5,
+  ended = 6,
+  stale_attempt = 7,
+  position = 8,
+  malformed = 9,
+};
+
+namespace detail {
+/// The error for a refusal: its number on the wire beyond that of the last other error.
+[[nodiscard]] constexpr int refused(refuse_reason r) noexcept { return 41 + static_cast<int>(r); }
+}  // namespace detail
 
 /// What can go wrong between two peers, besides what the system reports itself.
 enum class errc {
@@ -52,74 +74,109 @@ enum class errc {
   wrong_identity,       ///< the peer is not who it should be
   unknown_identity,     ///< the peer is nobody who is known
   tls_refused,          ///< the peer does not accept this side's certificate
-  // A listener's refusals, as the dialer sees them (`refuse_reason`, same order).
-  refused_version,
-  refused_not_allowed,
-  refused_busy,
-  refused_unknown_session,
-  refused_expired,
-  refused_ended,
-  refused_stale_attempt,
-  refused_position,
-  refused_malformed,
+  // A listener's refusals, as the dialer sees them.
+  refused_version = detail::refused(refuse_reason::version),
+  refused_not_allowed = detail::refused(refuse_reason::not_allowed),
+  refused_busy = detail::refused(refuse_reason::busy),
+  refused_unknown_session = detail::refused(refuse_reason::unknown_session),
+  refused_expired = detail::refused(refuse_reason::expired),
+  refused_ended = detail::refused(refuse_reason::ended),
+  refused_stale_attempt = detail::refused(refuse_reason::stale_attempt),
+  refused_position = detail::refused(refuse_reason::position),
+  refused_malformed = detail::refused(refuse_reason::malformed),
 };
 
+/// The error that a dialer sees when it is refused for `r`.
+[[nodiscard]] constexpr errc to_errc(refuse_reason r) noexcept {
+  return static_cast<errc>(detail::refused(r));
+}
+
+namespace detail {
+
+/// Whether another connection can mend an error.
+enum class remedy { another_connection, none };
+
+struct error_facts {
+  errc error;
+  remedy cure;
+  const char* text;  ///< one clause, lower case, without a full stop
+};
+
+/// All that is known of each error, in their order.
+inline constexpr auto error_table = [] {
+  constexpr auto passing = remedy::another_connection, final = remedy::none;
+  return std::to_array<error_facts>({
+      {errc::closed, passing, "goodbye has been said, nothing more can be sent"},
+      {errc::disconnected, passing, "the connection ended without a goodbye"},
+      {errc::peer_silent, passing, "the peer has fallen silent"},
+      {errc::handshake_timeout, passing,
+       "no greeting in time (is it a parley peer, and not --plain?)"},
+      {errc::no_greeting, passing, "the peer hung up without a greeting (is one side --plain?)"},
+      {errc::connect_timeout, passing, "no connection in time"},
+      {errc::aborted, final, "the conversation was ended at once"},
+      {errc::ended_by_peer, final, "the peer ended the conversation at once"},
+      {errc::turned_away, final, "the peer has turned this side away"},
+      {errc::superseded, passing, "the peer came back over a new connection"},
+      {errc::not_back, passing, "the peer did not come back in time"},
+      {errc::crowded_out, passing, "it had not greeted, and there were too many like it"},
+      {errc::message_too_large, passing, "the message is larger than the peer takes"},
+      {errc::bad_tag, passing, "no such tag can be sent here"},
+      {errc::not_utf8, passing, "the text is not valid UTF-8"},
+      {errc::embedded_newline, passing, "a line cannot hold a line feed"},
+      {errc::not_parley, final, "the peer does not speak parley/1 (is one side --plain?)"},
+      {errc::framed_peer, final, "the peer is not --plain, this side is"},
+      {errc::empty_frame, passing, "the peer sent a frame of length zero"},
+      {errc::frame_too_large, passing, "the peer sent a length over the limit"},
+      {errc::malformed_frame, passing, "the peer sent a malformed frame"},
+      {errc::unexpected_frame, passing, "the peer sent a frame that has no place here"},
+      {errc::unknown_frame, passing, "the peer sent a frame of unknown type"},
+      {errc::sequence_gap, passing, "the peer left out a message"},
+      {errc::bad_ack, passing, "the peer acknowledged what was never sent"},
+      {errc::window_exceeded, passing, "the peer sent more than the window allows"},
+      {errc::after_goodbye, passing, "the peer sent a message after its goodbye"},
+      {errc::frame_flood, passing, "the peer sent too many frames that say nothing"},
+      {errc::line_too_long, passing, "the peer sent a line over the limit"},
+      {errc::wrong_session, final, "the peer answered for another session"},
+      {errc::not_tls, final, "the peer does not speak TLS (is it --plain?)"},
+      {errc::tls_version, final, "the peer does not speak TLS 1.3"},
+      {errc::wrong_protocol, final, "the peer speaks TLS, but not for parley/1"},
+      {errc::no_certificate, final, "the peer did not show who it is"},
+      {errc::many_certificates, final, "the peer showed more than one certificate"},
+      {errc::bad_certificate, final, "the peer's certificate is not of parley's kind"},
+      {errc::certificate_expired, final, "the peer's certificate is not valid now"},
+      {errc::own_identity, final, "the peer shows this side's own identity"},
+      {errc::wrong_identity, final, "the peer is not who it should be"},
+      {errc::unknown_identity, final, "the peer is nobody who is known here"},
+      {errc::tls_refused, final, "the peer does not accept this side's certificate"},
+      {errc::refused_version, final, "refused: no common protocol version"},
+      {errc::refused_not_allowed, final, "refused: not allowed"},
+      {errc::refused_busy, passing, "refused: busy with another conversation"},
+      {errc::refused_unknown_session, final, "refused: the peer does not know this session"},
+      {errc::refused_expired, final, "refused: the session has expired"},
+      {errc::refused_ended, final, "refused: the conversation has ended"},
+      {errc::refused_stale_attempt, final, "refused: a newer attempt exists"},
+      {errc::refused_position, final, "refused: the positions do not fit"},
+      {errc::refused_malformed, final, "refused: the greeting was malformed"},
+  });
+}();
+
+/// What is known of `e`; null if it is no error of parley's.
+[[nodiscard]] constexpr const error_facts* facts_of(int e) noexcept {
+  return e < 1 || e > static_cast<int>(error_table.size())
+             ? nullptr
+             : &error_table[static_cast<std::size_t>(e - 1)];
+}
+
+static_assert(std::ranges::all_of(error_table, [](const error_facts& f) {
+  return facts_of(static_cast<int>(f.error)) == &f;
+}));
+
+}  // namespace detail
+
 /// The text of `e`: one clause, lower case, without a full stop.
-[[nodiscard]] inline const char* describe(errc e) noexcept {
-  switch (e) {
-    case errc::closed: return "goodbye has been said, nothing more can be sent";
-    case errc::disconnected: return "the connection ended without a goodbye";
-    case errc::peer_silent: return "the peer has fallen silent";
-    case errc::handshake_timeout:
-      return "no greeting in time (is it a parley peer, and not --plain?)";
-    case errc::no_greeting: return "the peer hung up without a greeting (is one side --plain?)";
-    case errc::connect_timeout: return "no connection in time";
-    case errc::aborted: return "the conversation was ended at once";
-    case errc::ended_by_peer: return "the peer ended the conversation at once";
-    case errc::turned_away: return "the peer has turned this side away";
-    case errc::superseded: return "the peer came back over a new connection";
-    case errc::not_back: return "the peer did not come back in time";
-    case errc::crowded_out: return "it had not greeted, and there were too many like it";
-    case errc::message_too_large: return "the message is larger than the peer takes";
-    case errc::bad_tag: return "no such tag can be sent here";
-    case errc::not_utf8: return "the text is not valid UTF-8";
-    case errc::embedded_newline: return "a line cannot hold a line feed";
-    case errc::not_parley: return "the peer does not speak parley/1 (is one side --plain?)";
-    case errc::framed_peer: return "the peer is not --plain, this side is";
-    case errc::empty_frame: return "the peer sent a frame of length zero";
-    case errc::frame_too_large: return "the peer sent a length over the limit";
-    case errc::malformed_frame: return "the peer sent a malformed frame";
-    case errc::unexpected_frame: return "the peer sent a frame that has no place here";
-    case errc::unknown_frame: return "the peer sent a frame of unknown type";
-    case errc::sequence_gap: return "the peer left out a message";
-    case errc::bad_ack: return "the peer acknowledged what was never sent";
-    case errc::window_exceeded: return "the peer sent more than the window allows";
-    case errc::after_goodbye: return "the peer sent a message after its goodbye";
-    case errc::frame_flood: return "the peer sent too many frames that say nothing";
-    case errc::line_too_long: return "the peer sent a line over the limit";
-    case errc::wrong_session: return "the peer answered for another session";
-    case errc::not_tls: return "the peer does not speak TLS (is it --plain?)";
-    case errc::tls_version: return "the peer does not speak TLS 1.3";
-    case errc::wrong_protocol: return "the peer speaks TLS, but not for parley/1";
-    case errc::no_certificate: return "the peer did not show who it is";
-    case errc::many_certificates: return "the peer showed more than one certificate";
-    case errc::bad_certificate: return "the peer's certificate is not of parley's kind";
-    case errc::certificate_expired: return "the peer's certificate is not valid now";
-    case errc::own_identity: return "the peer shows this side's own identity";
-    case errc::wrong_identity: return "the peer is not who it should be";
-    case errc::unknown_identity: return "the peer is nobody who is known here";
-    case errc::tls_refused: return "the peer does not accept this side's certificate";
-    case errc::refused_version: return "refused: no common protocol version";
-    case errc::refused_not_allowed: return "refused: not allowed";
-    case errc::refused_busy: return "refused: busy with another conversation";
-    case errc::refused_unknown_session: return "refused: the peer does not know this session";
-    case errc::refused_expired: return "refused: the session has expired";
-    case errc::refused_ended: return "refused: the conversation has ended";
-    case errc::refused_stale_attempt: return "refused: a newer attempt exists";
-    case errc::refused_position: return "refused: the positions do not fit";
-    case errc::refused_malformed: return "refused: the greeting was malformed";
-  }
-  return "unknown error";
+[[nodiscard]] constexpr const char* describe(errc e) noexcept {
+  const auto* const facts = detail::facts_of(static_cast<int>(e));
+  return facts ? facts->text : "unknown error";
 }
 
 /// The category of `errc`; one object for the whole program.
@@ -142,34 +199,8 @@ enum class errc {
 /// more, or does not know it. Everything else passes, as far as anybody can tell.
 [[nodiscard]] inline bool is_final(std::error_code ec) noexcept {
   if (ec.category() != error_category()) return false;
-  switch (static_cast<errc>(ec.value())) {
-    case errc::aborted:
-    case errc::ended_by_peer:
-    case errc::turned_away:
-    case errc::not_parley:
-    case errc::framed_peer:
-    case errc::wrong_session:
-    case errc::not_tls:
-    case errc::tls_version:
-    case errc::wrong_protocol:
-    case errc::no_certificate:
-    case errc::many_certificates:
-    case errc::bad_certificate:
-    case errc::certificate_expired:
-    case errc::own_identity:
-    case errc::wrong_identity:
-    case errc::unknown_identity:
-    case errc::tls_refused:
-    case errc::refused_version:
-    case errc::refused_not_allowed:
-    case errc::refused_unknown_session:
-    case errc::refused_expired:
-    case errc::refused_ended:
-    case errc::refused_stale_attempt:
-    case errc::refused_position:
-    case errc::refused_malformed: return true;
-    default: return false;
-  }
+  const auto* const facts = detail::facts_of(ec.value());
+  return facts && facts->cure == detail::remedy::none;
 }
 
 }  // namespace parley

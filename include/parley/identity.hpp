@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include <parley/checked_base32.hpp>
+#include <parley/protocol/checked_base32.hpp>
 
 namespace parley {
 
@@ -18,7 +18,7 @@ struct identity {
 
 /// 56 characters of base 32 in eight groups of seven; every 14th is a check character.
 [[nodiscard]] inline std::string to_string(const identity& id) {
-  return checked_base32::encode(id.digest);
+  return protocol::checked_base32::encode(id.digest);
 }
 
 /// As much of it as stands beside a name: the first group.
@@ -30,7 +30,7 @@ struct identity {
 /// is not one, or a check character says that it was mistyped.
 [[nodiscard]] inline std::optional<identity> parse_identity(std::string_view text) {
   identity id;
-  return checked_base32::decode(text, id.digest) ? std::optional(id) : std::nullopt;
+  return protocol::checked_base32::decode(text, id.digest) ? std::optional(id) : std::nullopt;
 }
 
 }  // namespace parley

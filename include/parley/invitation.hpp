@@ -5,17 +5,13 @@
 #include <string>
 #include <string_view>
 
-#include <parley/checked_base32.hpp>
 #include <parley/identity.hpp>
+#include <parley/protocol/checked_base32.hpp>
 
 namespace parley {
 
 /// 128 random bits that let in whoever knows them, once.
 using invitation_secret = std::array<unsigned char, 16>;
-
-/// That its holder knows the secret of an invitation: an HMAC over what only this connection has.
-/// All zero: nothing is claimed.
-using invitation_proof = std::array<unsigned char, 32>;
 
 /// What a listener's owner passes on, over a way that nobody else reads, to one who is to come.
 struct invitation {
@@ -32,7 +28,7 @@ inline constexpr std::string_view invitation_mark = "parley:";
 /// One word: `parley:IDENTITY.SECRET@ADDRESS`.
 [[nodiscard]] inline std::string to_string(const invitation& i) {
   return std::string(detail::invitation_mark) + to_string(i.listener) + "." +
-         checked_base32::encode(i.secret) + "@" + i.address;
+         protocol::checked_base32::encode(i.secret) + "@" + i.address;
 }
 
 /// Reads what `to_string` wrote. None: it is not one, or it was mistyped.
@@ -44,7 +40,7 @@ inline constexpr std::string_view invitation_mark = "parley:";
   if (at == text.npos || dot == text.npos || at + 1 == text.size()) return std::nullopt;
   const auto listener = parse_identity(text.substr(0, dot));
   invitation i;
-  if (!listener || !checked_base32::decode(text.substr(dot + 1, at - dot - 1), i.secret))
+  if (!listener || !protocol::checked_base32::decode(text.substr(dot + 1, at - dot - 1), i.secret))
     return std::nullopt;
   i.listener = *listener;
   i.address = text.substr(at + 1);

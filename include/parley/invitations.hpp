@@ -1,54 +1,23 @@
 #pragma once
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/rand.h>
-#include <openssl/ssl.h>
+#include <openssl/types.h>
 
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <functional>
-#include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
-#include <parley/credentials.hpp>
+#include <parley/detail/invitation_proof.hpp>
+#include <parley/detail/openssl.hpp>
 #include <parley/identity.hpp>
 #include <parley/invitation.hpp>
 
 // Needs OpenSSL 3.0 or newer, like all that includes tls.hpp.
 namespace parley {
-
-/// That `guest`, a dialer, knows the secret, on one TLS connection to `host`, a listener, and on no
-/// other: HMAC-SHA-256 (RFC 2104), keyed with the secret, over what only the two ends of this
-/// connection know (`tls-exporter`, RFC 9266), and over who they are, for the exporter does not say
-/// who the client is. The label says who proves, so that it cannot be sent back. Throws
-/// `std::runtime_error`.
-[[nodiscard]] inline invitation_proof prove(const invitation_secret& secret, SSL* connection,
-                                            const identity& host, const identity& guest) {
-  constexpr std::string_view label = "EXPORTER-Channel-Binding";
-  constexpr std::string_view role = "parley/1 invitation, dialer";
-  std::array<unsigned char, 32> binding;
-  // No context is not the same as an empty one; RFC 9266, 2, asks for the latter, which in TLS 1.3
-  // is the same (RFC 8446, 7.5).
-  if (SSL_export_keying_material(connection, binding.data(), binding.size(), label.data(),
-                                 label.size(), nullptr, 0, 0) != 1)
-    detail::throw_openssl("this connection cannot be bound");
-  std::string said(role);
-  for (const auto& part : {binding, host.digest, guest.digest})
-    said.append(part.begin(), part.end());
-  invitation_proof proof;
-  if (HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-           reinterpret_cast<const unsigned char*>(said.data()), said.size(), proof.data(),
-           nullptr) == nullptr)
-    detail::throw_openssl("no proof can be made");
-  return proof;
-}
 
 /// The invitations that a listener has given out. Each lets in the first who proves it, and nobody
 /// after that or after its time; that one's identity is what `redeemed` is told, to let it in from
@@ -78,11 +47,11 @@ class invitations {
 
   /// Whether `proof`, which `guest` gives on `connection`, is that of an invitation that is good
   /// now; then it is good no more, and `redeemed` was told.
-  [[nodiscard]] verdict redeem(const invitation_proof& proof, SSL* connection, const identity& host,
-                               const identity& guest, time_point now) {
-    if (proof == invitation_proof{}) return verdict::none;
+  [[nodiscard]] verdict redeem(const protocol::frame::invitation_proof& proof, SSL* connection,
+                               const identity& host, const identity& guest, time_point now) {
+    if (proof == protocol::frame::invitation_proof{}) return verdict::none;
     for (auto& one : given_out_) {
-      const auto expected = prove(one.secret, connection, host, guest);
+      const auto expected = detail::prove(one.secret, connection, host, guest);
       if (CRYPTO_memcmp(expected.data(), proof.data(), proof.size()) != 0) continue;
       if (one.used) return verdict::used;
       if (now >= one.until) return verdict::expired;

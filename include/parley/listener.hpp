@@ -13,19 +13,18 @@
 #include <utility>
 #include <vector>
 
+#include <parley/detail/acceptors.hpp>
 #include <parley/detail/asio.hpp>
-#include <parley/detail/callers.hpp>
-#include <parley/detail/doors.hpp>
-#include <parley/detail/greet.hpp>
-#include <parley/detail/reception.hpp>
-#include <parley/detail/rehome.hpp>
+#include <parley/detail/move_to_executor.hpp>
+#include <parley/detail/pending_accepts.hpp>
+#include <parley/detail/read_hello.hpp>
+#include <parley/detail/session_registry.hpp>
 #include <parley/detail/spawn.hpp>
 #include <parley/endpoint.hpp>
-#include <parley/frame.hpp>
-#include <parley/lines.hpp>
 #include <parley/options.hpp>
 #include <parley/peer.hpp>
-#include <parley/session.hpp>
+#include <parley/protocol/greeting.hpp>
+#include <parley/protocols.hpp>
 
 namespace parley {
 
@@ -70,17 +69,17 @@ class basic_listener {
   /// Listens on a local address; "" is all of them, IPv6 and IPv4 at once. A port of 0 is chosen by
   /// the system: see `endpoints()`. May be called again for more. Throws `std::system_error`.
   void listen(const std::string& address, unsigned short port) {
-    detail::spawn(state_->executor, accept_loop(state_, state_->doors.open(address, port)));
+    detail::spawn(state_->executor, accept_loop(state_, state_->acceptors.open(address, port)));
   }
 
   /// Listens on a Unix socket. A file left behind by a process that is gone is replaced; the own
   /// one is removed with the listener. Throws `std::system_error`.
   void listen_unix(const std::string& path) {
-    detail::spawn(state_->executor, accept_loop(state_, state_->doors.open_unix(path)));
+    detail::spawn(state_->executor, accept_loop(state_, state_->acceptors.open_unix(path)));
   }
 
   /// Where this listens, in the order of the calls.
-  [[nodiscard]] std::vector<endpoint> endpoints() const { return state_->doors.endpoints(); }
+  [[nodiscard]] std::vector<endpoint> endpoints() const { return state_->acceptors.endpoints(); }
 
   /// Shares this listener's callers with `other`, which may live on another thread: each goes to
   /// one of them all by his session's id, and so comes back to the one that knows him. Limits are
@@ -93,19 +92,19 @@ class basic_listener {
 
   /// Completes with the next peer whose greeting was good. Throws `operation_aborted` once the
   /// listener is closed.
-  asio::awaitable<peer_type> accept() { return state_->reception->accept(); }
+  asio::awaitable<peer_type> accept() { return state_->registry->next_peer(); }
 
   /// Stops listening; peers that were not handed out are aborted. Conversations go on, but none
   /// whose connection breaks can come back any more.
   void close() {
     const auto self = state_;
-    self->doors.close();
-    self->callers.drop_all();
-    self->reception->close();
+    self->acceptors.close();
+    self->pending.drop_all();
+    self->registry->close();
   }
 
  private:
-  using reception_type = detail::reception<stream_type, Protocol, Clock>;
+  using registry_type = detail::session_registry<stream_type, Protocol, Clock>;
 
   static std::shared_ptr<const options> checked(options o) {
     validate(o);
@@ -117,20 +116,21 @@ class basic_listener {
         : executor(e),
           settings(std::move(o)),
           security(std::move(s)),
-          doors(e),
-          callers(e, *settings),
-          reception(std::make_shared<reception_type>(e, settings)) {}
+          acceptors(e),
+          pending(e, *settings),
+          registry(std::make_shared<registry_type>(e, settings)) {}
     asio::any_io_executor executor;
     std::shared_ptr<const options> settings;
     Security security;
-    detail::doors doors;
-    detail::callers callers;
-    std::shared_ptr<reception_type> reception;
+    detail::acceptors acceptors;
+    detail::pending_accepts pending;
+    std::shared_ptr<registry_type> registry;
     std::vector<std::weak_ptr<state>> others;  ///< with whom callers are shared; nobody's owner
     std::size_t next = 0;                      ///< number of the next caller who has no session
 
-    [[nodiscard]] bool open() const noexcept { return reception->is_open(); }
-    void turned_away(std::error_code why, const detail::caller& c, const stream_type& s) const {
+    [[nodiscard]] bool open() const noexcept { return registry->is_open(); }
+    void turned_away(std::error_code why, const detail::pending_accept& c,
+                     const stream_type& s) const {
       if (!settings->on_event) return;
       const std::string at = c.who();
       settings->on_event({.what = event::kind::turned_away,
@@ -146,7 +146,7 @@ class basic_listener {
     const std::size_t i = number % (self.others.size() + 1);
     return i == 0 ? nullptr : self.others[i - 1].lock();
   }
-  static std::size_t number_of(const frame::session_id& id) {
+  static std::size_t number_of(const protocol::frame::session_id& id) {
     return std::hash<std::string_view>()({reinterpret_cast<const char*>(id.data()), id.size()});
   }
 
@@ -166,26 +166,26 @@ class basic_listener {
       std::error_code ec;
       any_socket s = co_await from.async_accept(asio::redirect_error(asio::use_awaitable, ec));
       if (!self->open()) co_return;
-      if (exhausted(ec) && !self->callers.drop_oldest_silent()) {
+      if (exhausted(ec) && !self->pending.drop_oldest_silent()) {
         // To try at once would spin: 2 million failures a second were measured.
         pause.expires_after(std::chrono::milliseconds(50));
         co_await pause.async_wait(asio::use_awaitable);
       }
       if (ec) continue;  // or the caller is gone already (ECONNABORTED): the next may be there
-      detail::spawn(self->executor, greet(self, std::move(s)));
+      detail::spawn(self->executor, serve(self, std::move(s)));
     }
   }
 
-  static asio::awaitable<void> greet(shared self, any_socket s) {
+  static asio::awaitable<void> serve(shared self, any_socket s) {
     auto stream = self->security.wrap(std::move(s));
-    detail::caller who(self->callers, Security::socket_of(stream));
+    detail::pending_accept who(self->pending, Security::socket_of(stream));
     if constexpr (requires { self->security.secure(who, stream); }) {
       const auto bad = co_await self->security.secure(who, stream);
       if (bad && self->open()) self->turned_away(bad, who, stream);
       if (bad) co_return;
     }
     if constexpr (Protocol::resumable) {
-      auto said = std::make_unique<detail::greeted>();
+      auto said = std::make_unique<detail::received_hello>();
       co_await detail::read_hello(who, stream, *said);
       if (!self->open()) co_return;
       const auto other = said->failed ? nullptr : home(*self, number_of(said->hello.session));
@@ -204,17 +204,17 @@ class basic_listener {
 
   /// The caller goes on at another listener, on that one's executor.
   static void hand_over(stream_type& stream, const shared& other,
-                        std::unique_ptr<detail::greeted> said) {
+                        std::unique_ptr<detail::received_hello> said) {
     if constexpr (std::same_as<Security, plaintext>) {
-      auto s = detail::rehome(stream, other->executor);
+      auto s = detail::move_to_executor(stream, other->executor);
       if (s) detail::spawn(other->executor, take_over(other, std::move(*s), std::move(said)));
     }
   }
 
   static asio::awaitable<void> take_over(shared self, any_socket s,
-                                         std::unique_ptr<detail::greeted> said) {
+                                         std::unique_ptr<detail::received_hello> said) {
     if (!self->open()) co_return;
-    detail::caller who(self->callers, s);
+    detail::pending_accept who(self->pending, s);
     if constexpr (Protocol::resumable)
       co_await answer(self, who, s, *said);
     else
@@ -222,9 +222,10 @@ class basic_listener {
   }
 
   /// Begins a conversation with a caller of whom no greeting is expected.
-  static asio::awaitable<void> admit(const shared& self, detail::caller& who, stream_type& stream) {
-    if (!self->reception->is_full()) {
-      self->reception->admit(std::move(stream));
+  static asio::awaitable<void> admit(const shared& self, detail::pending_accept& who,
+                                     stream_type& stream) {
+    if (!self->registry->is_full()) {
+      self->registry->admit(std::move(stream));
       co_return;
     }
     self->turned_away(errc::refused_busy, who, stream);
@@ -232,9 +233,9 @@ class basic_listener {
     co_await detail::say_last(who, stream, busy);
   }
 
-  static asio::awaitable<void> answer(const shared& self, detail::caller& who, stream_type& stream,
-                                      const detail::greeted& said) {
-    frame::refusal r;
+  static asio::awaitable<void> answer(const shared& self, detail::pending_accept& who,
+                                      stream_type& stream, const detail::received_hello& said) {
+    protocol::frame::refusal r;
     if (said.failed) {
       self->turned_away(said.failed, who, stream);
       if (said.failed != errc::malformed_frame) co_return;
@@ -242,22 +243,21 @@ class basic_listener {
       const auto refused = co_await judge(self, who, stream, said.hello);
       if (!refused) co_return;
       r = *refused;
-      self->turned_away(frame::to_errc(r.reason), who, stream);
+      self->turned_away(to_errc(r.reason), who, stream);
     }
-    co_await detail::say_last(who, stream, frame::encode(r));
+    co_await detail::say_last(who, stream, protocol::frame::encode(r));
   }
 
   /// Lets a caller in whose hello is sound; completes with why not, or with nothing also where he
   /// is gone.
-  static asio::awaitable<std::optional<frame::refusal>> judge(const shared& self,
-                                                              detail::caller& who,
-                                                              stream_type& stream,
-                                                              const frame::hello& hello) {
+  static asio::awaitable<std::optional<protocol::frame::refusal>> judge(
+      const shared& self, detail::pending_accept& who, stream_type& stream,
+      const protocol::frame::hello& hello) {
     if constexpr (requires { self->security.refuses(stream, hello); })
       if (const auto refused = self->security.refuses(stream, hello)) co_return refused;
-    co_await self->reception->make_way(hello, detail::peer_of(stream));
+    co_await self->registry->make_way(hello, detail::peer_of(stream));
     if (!self->open() || detail::has_hung_up(who.socket)) co_return std::nullopt;
-    co_return self->reception->admit(hello, stream);
+    co_return self->registry->admit(hello, stream);
   }
 
   shared state_;

@@ -28,7 +28,7 @@ struct receipt {
 };
 
 /// What became of a `try_send`, which never waits.
-enum class admission {
+enum class send_result {
   queued,     ///< the message will go out
   full,       ///< the outbox has no room now; `send` would wait
   closed,     ///< goodbye has been said, or the conversation has ended

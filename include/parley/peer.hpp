@@ -12,13 +12,13 @@
 #include <utility>
 
 #include <parley/detail/asio.hpp>
-#include <parley/detail/carrier.hpp>
+#include <parley/detail/conversation.hpp>
 #include <parley/detail/loop.hpp>
 #include <parley/error.hpp>
 #include <parley/identity.hpp>
 #include <parley/message.hpp>
 #include <parley/options.hpp>
-#include <parley/session.hpp>
+#include <parley/protocols.hpp>
 #include <parley/stats.hpp>
 
 namespace parley {
@@ -48,20 +48,22 @@ class basic_peer {
   using stream_type = Stream;
   using protocol_type = Protocol;
   using clock_type = Clock;
-  using carrier_type = detail::carrier<Stream, Protocol, Clock>;
+  using conversation_type = detail::conversation<Stream, Protocol, Clock>;
 
   basic_peer() = default;
-  explicit basic_peer(std::shared_ptr<carrier_type> c) noexcept : carrier_(std::move(c)) {}
+  explicit basic_peer(std::shared_ptr<conversation_type> c) noexcept
+      : conversation_(std::move(c)) {}
   basic_peer(const basic_peer&) = delete;
   basic_peer& operator=(const basic_peer&) = delete;
   basic_peer(basic_peer&&) noexcept = default;
   basic_peer& operator=(basic_peer&& other) noexcept {
-    if (carrier_ && this != &other) carrier_->drop();  // first: who waits here looks at it
-    carrier_ = std::move(other.carrier_);
+    if (conversation_ && this != &other)
+      conversation_->drop();  // first: who waits here looks at it
+    conversation_ = std::move(other.conversation_);
     return *this;
   }
   ~basic_peer() {
-    if (carrier_) carrier_->drop();
+    if (conversation_) conversation_->drop();
   }
 
   // --- sending ---------------------------------------------------------------------------------
@@ -70,25 +72,17 @@ class basic_peer {
   /// until then. Errors: `message_too_large`, `closed`, `bad_tag`, `not_utf8`, `embedded_newline`,
   /// or the reason for which the conversation has ended. Cancelled, nothing was queued.
   asio::awaitable<receipt> send(std::string_view body, tag_type tag = 0) {
-    // Nearly always; an error code alone costs a call into the standard library.
-    if (try_send(body, tag) == admission::queued) co_return last_receipt();
-    std::error_code ec;
-    receipt r;
-    while (!queue(body, tag, r, ec)) co_await carrier_->progressed().wait();
-    if (ec) throw std::system_error(ec);
-    co_return r;
+    return send_or_tell(body, tag, nullptr);
   }
-
   asio::awaitable<receipt> send(std::string_view body, tag_type tag, std::error_code& ec) {
-    receipt r;
-    while (!queue(body, tag, r, ec)) co_await carrier_->progressed().wait();
-    co_return r;
+    return send_or_tell(body, tag, &ec);
   }
 
   /// Queues the message now or not at all. The receipt is `last_receipt()`.
-  [[nodiscard]] admission try_send(std::string_view body, tag_type tag = 0) {
+  [[nodiscard]] send_result try_send(std::string_view body, tag_type tag = 0) {
     // The short way is for the program's loop, the long one for a call.
-    return carrier_->push_behind(body, tag) ? admission::queued : carrier_->push(body, tag);
+    return conversation_->push_behind(body, tag) ? send_result::queued
+                                                 : conversation_->push(body, tag);
   }
 
   /// Of the message queued last; there must be one.
@@ -97,20 +91,21 @@ class basic_peer {
   /// Completes when the peer's program is done with the message (plain lines: when the stream has
   /// taken it): true; or false when the conversation ends before.
   asio::awaitable<bool> delivered(receipt r) {
-    carrier_->flush();
-    while (!carrier_->ended() && carrier_->protocol().acknowledged() <= r.sequence)
-      co_await carrier_->progressed().wait();
-    co_return carrier_->protocol().acknowledged() > r.sequence;
+    conversation_->flush();
+    while (!conversation_->ended() && conversation_->protocol().acknowledged() <= r.sequence)
+      co_await conversation_->progressed().wait();
+    co_return conversation_->protocol().acknowledged() > r.sequence;
   }
 
   /// How many messages, from the first on, the peer's program is known to be done with.
   [[nodiscard]] std::uint64_t delivered_count() const noexcept {
-    return std::min(carrier_->protocol().acknowledged(), next_sequence());
+    return std::min(conversation_->protocol().acknowledged(), next_sequence());
   }
 
   /// Completes when more has been delivered than `count`, or the conversation has ended.
   asio::awaitable<void> delivered_beyond(std::uint64_t count) {
-    while (!carrier_->ended() && delivered_count() <= count) co_await carrier_->progressed().wait();
+    while (!conversation_->ended() && delivered_count() <= count)
+      co_await conversation_->progressed().wait();
   }
 
   // --- receiving -------------------------------------------------------------------------------
@@ -119,57 +114,29 @@ class basic_peer {
   /// valid until the next call, which also releases it and so acknowledges it. One call at a time.
   /// Where more has arrived than the program can deal with, everybody else gets a turn in between.
   /// Errors: the reason for which the conversation ended; what arrived before is handed out first.
-  asio::awaitable<std::optional<message>> receive() {
-    if (in_a_row_ >= turn && overruns()) {
-      const auto c = carrier_;  // this object may go while others have their turn
-      co_await asio::post(c->executor(), asio::use_awaitable);
-      if (c->dropped()) throw std::system_error(errc::aborted);
-    }
-    auto m = try_receive();
-    if (m) {  // as often as the program is slower than its peer
-      in_a_row_ += least_weight + m->body.size();
-      co_return m;
-    }
-    std::error_code ec;
-    detail::wakeup::waiter here(carrier_->arrived());
-    while (!next(m, ec)) co_await here.notified();
-    if (ec) throw std::system_error(ec);
-    co_return m;
-  }
-
+  asio::awaitable<std::optional<message>> receive() { return receive_or_tell(nullptr); }
   asio::awaitable<std::optional<message>> receive(std::error_code& ec) {
-    std::optional<message> m;
-    if (in_a_row_ >= turn && overruns()) {
-      const auto c = carrier_;  // as above, in line: a coroutine of its own would allocate
-      co_await asio::post(c->executor(), asio::use_awaitable);
-      if (c->dropped()) {
-        ec = errc::aborted;
-        co_return m;
-      }
-    }
-    while (!next(m, ec)) co_await carrier_->arrived().wait();
-    if (m) in_a_row_ += least_weight + m->body.size();
-    co_return m;
+    return receive_or_tell(&ec);
   }
 
   /// The next message if it has arrived; otherwise what was queued is written. A program that calls
   /// nothing else while there is more keeps everybody else on its executor waiting.
   [[nodiscard]] std::optional<message> try_receive() {
     // One expression: a message that is copied just after it was made waits for the store buffer.
-    return carrier_->has_next() ? carrier_->take_next() : carrier_->take();
+    return conversation_->has_next() ? conversation_->take_next() : conversation_->take();
   }
 
   // --- the end ---------------------------------------------------------------------------------
 
   /// Says goodbye after what is queued: `send` is over, `receive` goes on.
-  void finish() { carrier_->finish(); }
+  void finish() { conversation_->finish(); }
 
   /// Says goodbye and completes when everything is acknowledged both ways, when the conversation
   /// has ended, or after `patience`; then the connection is closed. The message received last
   /// counts as dealt with (`abort` instead, if it is not), later ones stay unreceived.
   /// Returns how many of ours the peer's program is not known to be done with.
   asio::awaitable<std::uint64_t> close(std::chrono::milliseconds patience) {
-    const auto self = carrier_;
+    const auto self = conversation_;
     const auto deadline = Clock::now() + patience;
     asio::basic_waitable_timer<Clock> alarm(self->executor(), deadline);
     alarm.async_wait([self](std::error_code) { self->progressed().notify(); });
@@ -183,66 +150,117 @@ class basic_peer {
   }
 
   /// The same with the patience of `options::goodbye_timeout`.
-  asio::awaitable<std::uint64_t> close() { return close(carrier_->settings().goodbye_timeout); }
+  asio::awaitable<std::uint64_t> close() {
+    return close(conversation_->settings().goodbye_timeout);
+  }
 
   /// Ends the conversation at once; what was not acknowledged stays so.
-  void abort() { carrier_->abort(); }
+  void abort() { conversation_->abort(); }
 
   // --- what is known ---------------------------------------------------------------------------
 
   /// Whether this is one side of a conversation, not an empty or moved-from handle.
-  [[nodiscard]] explicit operator bool() const noexcept { return carrier_ != nullptr; }
+  [[nodiscard]] explicit operator bool() const noexcept { return conversation_ != nullptr; }
   [[nodiscard]] parley::state state() const noexcept {
     if (ended()) return parley::state::ended;
-    return carrier_->protocol().connected() ? parley::state::connected : parley::state::away;
+    return conversation_->protocol().connected() ? parley::state::connected : parley::state::away;
   }
   /// Whether the conversation has ended, for the `reason()`; none: both sides said goodbye.
-  [[nodiscard]] bool ended() const noexcept { return carrier_->ended(); }
-  [[nodiscard]] std::error_code reason() const noexcept { return carrier_->reason(); }
+  [[nodiscard]] bool ended() const noexcept { return conversation_->ended(); }
+  [[nodiscard]] std::error_code reason() const noexcept { return conversation_->reason(); }
   /// Whether the peer has said goodbye and everything before it was received.
-  [[nodiscard]] bool at_end() const noexcept { return carrier_->protocol().at_end(); }
+  [[nodiscard]] bool at_end() const noexcept { return conversation_->protocol().at_end(); }
 
-  [[nodiscard]] stats statistics() const noexcept { return carrier_->protocol().statistics(); }
+  [[nodiscard]] stats statistics() const noexcept { return conversation_->protocol().statistics(); }
   /// As the peer introduced itself, not made printable; valid as long as the handle.
-  [[nodiscard]] std::string_view name() const noexcept { return carrier_->protocol().peer_name(); }
+  [[nodiscard]] std::string_view name() const noexcept {
+    return conversation_->protocol().peer_name();
+  }
   /// Who the peer is; none over streams that do not know, such as plain sockets.
-  [[nodiscard]] std::optional<parley::identity> identity() const { return carrier_->peer(); }
+  [[nodiscard]] std::optional<parley::identity> identity() const { return conversation_->peer(); }
   /// Where the peer is, as `to_string(endpoint)` writes it; empty once the connection has ended.
-  [[nodiscard]] std::string address() const { return carrier_->remote(); }
+  [[nodiscard]] std::string address() const { return conversation_->remote(); }
   /// What the connection is encrypted with, as OpenSSL calls it; empty if it is not.
-  [[nodiscard]] std::string_view cipher() const noexcept { return carrier_->cipher(); }
+  [[nodiscard]] std::string_view cipher() const noexcept { return conversation_->cipher(); }
   /// Asks for a round trip; `statistics()` has it when the answer is back.
-  void ping() { carrier_->ping(); }
+  void ping() { conversation_->ping(); }
   /// A dialer that pauses before its next attempt makes it now.
-  void hurry() { carrier_->hurry(); }
+  void hurry() { conversation_->hurry(); }
   /// Writes what is queued, for a program that does not come back to wait here soon.
-  void flush() { carrier_->flush(); }
+  void flush() { conversation_->flush(); }
 
   [[nodiscard]] const asio::any_io_executor& get_executor() const noexcept {
-    return carrier_->executor();
+    return conversation_->executor();
   }
 
  private:
   [[nodiscard]] std::uint64_t next_sequence() const noexcept {
-    return carrier_->protocol().next_sequence();
+    return conversation_->protocol().next_sequence();
+  }
+
+  /// `send`, which throws where `told` is null.
+  asio::awaitable<receipt> send_or_tell(std::string_view body, tag_type tag,
+                                        std::error_code* told) {
+    // Nearly always; an error code alone costs a call into the standard library.
+    if (try_send(body, tag) == send_result::queued) {
+      if (told) told->clear();
+      co_return last_receipt();
+    }
+    std::error_code ec;
+    receipt r;
+    while (!queue(body, tag, r, ec)) co_await conversation_->progressed().wait();
+    tell(ec, told);
+    co_return r;
+  }
+
+  /// `receive`, which throws where `told` is null.
+  asio::awaitable<std::optional<message>> receive_or_tell(std::error_code* told) {
+    if (in_a_row_ >= turn && overruns()) {
+      const auto c = conversation_;  // this object may go while others have their turn
+      co_await asio::post(c->executor(), asio::use_awaitable);
+      if (c->dropped()) {
+        tell(errc::aborted, told);
+        co_return std::nullopt;
+      }
+    }
+    auto m = try_receive();
+    if (m) {  // as often as the program is slower than its peer
+      in_a_row_ += least_weight + m->body.size();
+      if (told) told->clear();
+      co_return m;
+    }
+    std::error_code ec;
+    detail::wakeup::waiter here(conversation_->arrived());
+    while (!next(m, ec)) co_await here.notified();
+    tell(ec, told);
+    co_return m;
+  }
+
+  /// Hands an error on in the way that was asked for.
+  static void tell(std::error_code ec, std::error_code* told) {
+    if (told)
+      *told = ec;
+    else if (ec)
+      throw std::system_error(ec);
   }
 
   /// Whether `send` is done: queued, or an error. If not, there is no room now.
   [[nodiscard]] bool queue(std::string_view body, tag_type tag, receipt& r, std::error_code& ec) {
     r = {next_sequence()};
     ec.clear();
-    auto answer = carrier_->push(body, tag);
-    if (answer == admission::full) {
-      carrier_->flush();  // which may itself make room
-      answer = carrier_->push(body, tag);
+    auto answer = conversation_->push(body, tag);
+    if (answer == send_result::full) {
+      conversation_->flush();  // which may itself make room
+      answer = conversation_->push(body, tag);
     }
     switch (answer) {
-      case admission::queued: break;
-      case admission::full: return false;
-      case admission::too_large: ec = errc::message_too_large; break;
-      case admission::unfit: ec = Protocol::unfit(body); break;
-      case admission::closed:
-        ec = carrier_->ended() && carrier_->reason() ? carrier_->reason() : errc::closed;
+      case send_result::queued: break;
+      case send_result::full: return false;
+      case send_result::too_large: ec = errc::message_too_large; break;
+      case send_result::unfit: ec = Protocol::unfit(body); break;
+      case send_result::closed:
+        ec = conversation_->ended() && conversation_->reason() ? conversation_->reason()
+                                                               : errc::closed;
         break;
     }
     return true;
@@ -253,7 +271,7 @@ class basic_peer {
   [[nodiscard]] bool overruns() {
     in_a_row_ = 0;
     const auto now = Clock::now();
-    const bool over = now - std::max(turn_begun_, carrier_->last_look()) > detail::slow;
+    const bool over = now - std::max(turn_begun_, conversation_->last_look()) > detail::slow;
     if (over) turn_begun_ = now;
     return over;
   }
@@ -261,16 +279,16 @@ class basic_peer {
   /// Whether `receive` is done: a message, the peer's goodbye, or an error.
   [[nodiscard]] bool next(std::optional<message>& m, std::error_code& ec) {
     ec.clear();
-    m = carrier_->take();
-    if (m || carrier_->protocol().at_end()) return true;
-    if (carrier_->ended()) ec = carrier_->reason();
-    return carrier_->ended();
+    m = conversation_->take();
+    if (m || conversation_->protocol().at_end()) return true;
+    if (conversation_->ended()) ec = conversation_->reason();
+    return conversation_->ended();
   }
 
   // Half a read, so that reading gets ahead of a slow program; 128 messages at most.
   static constexpr std::size_t turn = std::size_t{32} << 10U, least_weight = 256;
 
-  std::shared_ptr<carrier_type> carrier_;
+  std::shared_ptr<conversation_type> conversation_;
   std::size_t in_a_row_ = 0;  ///< bytes received since the clock was looked at
   typename Clock::time_point turn_begun_{};
 };

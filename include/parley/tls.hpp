@@ -14,19 +14,19 @@
 #include <parley/connect.hpp>
 #include <parley/credentials.hpp>
 #include <parley/detail/asio.hpp>
-#include <parley/detail/callers.hpp>
-#include <parley/detail/greet.hpp>
+#include <parley/detail/pending_accepts.hpp>
+#include <parley/detail/read_hello.hpp>
 #include <parley/detail/tls_context.hpp>
+#include <parley/detail/tls_stream.hpp>
 #include <parley/dial.hpp>
 #include <parley/endpoint.hpp>
 #include <parley/error.hpp>
-#include <parley/frame.hpp>
 #include <parley/identity.hpp>
 #include <parley/invitation.hpp>
 #include <parley/invitations.hpp>
 #include <parley/listener.hpp>
 #include <parley/peer.hpp>
-#include <parley/tls_stream.hpp>
+#include <parley/protocol/greeting.hpp>
 
 namespace parley {
 
@@ -61,17 +61,18 @@ class tls_connector {
         patience_(patience) {}
 
   /// Throws `std::system_error`.
-  asio::awaitable<tls_stream> operator()() const {
+  asio::awaitable<detail::tls_stream> operator()() const {
     return connect(base_, how_, invited_, patience_);
   }
 
  private:
-  static asio::awaitable<tls_stream> connect(Base base, std::shared_ptr<detail::tls_context> how,
-                                             std::optional<invitation_secret> invited,
-                                             std::chrono::milliseconds patience) {
+  static asio::awaitable<detail::tls_stream> connect(Base base,
+                                                     std::shared_ptr<detail::tls_context> how,
+                                                     std::optional<invitation_secret> invited,
+                                                     std::chrono::milliseconds patience) {
     using namespace asio::experimental::awaitable_operators;
     auto socket = co_await base();
-    tls_stream s(std::move(socket), std::move(how));
+    detail::tls_stream s(std::move(socket), std::move(how));
     asio::steady_timer alarm(s.get_executor(), patience);
     std::error_code waited;
     const auto first = co_await (
@@ -94,7 +95,7 @@ class tls_connector {
 ///   parley::tls_listener listener(executor, options, parley::tls_security(me, admits));
 class tls_security {
  public:
-  using stream_type = tls_stream;
+  using stream_type = detail::tls_stream;
 
   /// `admits` is asked about each caller. Where there are `guests`, those whom it does not admit
   /// may prove that they were invited, and `admits` is to admit who did from then on.
@@ -105,12 +106,15 @@ class tls_security {
         admits_(std::move(admits)),
         guests_(std::move(guests)) {}
 
-  [[nodiscard]] tls_stream wrap(any_socket s) const { return {std::move(s), how_}; }
-  [[nodiscard]] static any_socket& socket_of(tls_stream& s) noexcept { return s.lowest_layer(); }
+  [[nodiscard]] detail::tls_stream wrap(any_socket s) const { return {std::move(s), how_}; }
+  [[nodiscard]] static any_socket& socket_of(detail::tls_stream& s) noexcept {
+    return s.lowest_layer();
+  }
 
   /// Completes when the caller has shown who it is, or with the reason why it is sent away. Nothing
   /// but the socket is held for a caller that is silent: TLS alone would take 20 KiB.
-  static asio::awaitable<std::error_code> secure(detail::caller& who, tls_stream& s) {
+  static asio::awaitable<std::error_code> secure(detail::pending_accept& who,
+                                                 detail::tls_stream& s) {
     std::error_code ec;
     co_await who.socket.async_wait(any_socket::wait_read,
                                    asio::redirect_error(asio::use_awaitable, ec));
@@ -118,7 +122,7 @@ class tls_security {
     if (!ec) who.socket.receive(asio::buffer(&first, 1), asio::socket_base::message_peek, ec);
     if (who.ended) co_return who.ended;
     if (ec) co_return ec == asio::error::eof ? make_error_code(errc::no_greeting) : ec;
-    who.enter(detail::caller::stage::greeting);
+    who.enter(detail::pending_accept::stage::greeting);
     if (first != handshake_record) {
       co_await detail::say_last(who, who.socket, in_their_words(first));
       co_return errc::not_tls;
@@ -130,15 +134,15 @@ class tls_security {
   }
 
   /// Why a caller who has shown who it is may not be here; after its hello.
-  [[nodiscard]] std::optional<frame::refusal> refuses(const tls_stream& s,
-                                                      const frame::hello& hello) const {
+  [[nodiscard]] std::optional<protocol::frame::refusal> refuses(
+      const detail::tls_stream& s, const protocol::frame::hello& hello) const {
     using verdict = invitations::verdict;
     if (!guests_ || (admits_ && !admits_(s.peer()))) return std::nullopt;
     const auto v = guests_->redeem(hello.proof, s.native_handle(), how_->me().id(), s.peer(),
                                    std::chrono::system_clock::now());
     if (v == verdict::admitted) return std::nullopt;
-    return frame::refusal{.reason = frame::refuse_reason::not_allowed,
-                          .text = invitations::describe(v)};
+    return protocol::frame::refusal{.reason = refuse_reason::not_allowed,
+                                    .text = invitations::describe(v)};
   }
 
  private:
@@ -146,10 +150,10 @@ class tls_security {
 
   /// For one who speaks without TLS, judged by the first byte: a frame, or a line of text.
   [[nodiscard]] static std::string in_their_words(char first) {
-    using frame::refuse_reason;
-    return first == 0 ? frame::encode(frame::refusal{.reason = refuse_reason::not_allowed,
-                                                     .text = "this side speaks TLS only"})
-                      : "parley: this side speaks TLS only\n";
+    return first == 0
+               ? protocol::frame::encode(protocol::frame::refusal{
+                     .reason = refuse_reason::not_allowed, .text = "this side speaks TLS only"})
+               : "parley: this side speaks TLS only\n";
   }
 
   std::shared_ptr<detail::tls_context> how_;
@@ -160,6 +164,6 @@ class tls_security {
 /// A listener whose callers come with TLS.
 using tls_listener = basic_listener<session, std::chrono::steady_clock, tls_security>;
 /// A peer over TLS.
-using tls_peer = basic_peer<tls_stream>;
+using tls_peer = basic_peer<detail::tls_stream>;
 
 }  // namespace parley

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include <parley/frame.hpp>
+#include <parley/protocol/frame.hpp>
 
 namespace bench {
 
@@ -43,7 +43,7 @@ class outgoing_frames {
   void add(std::string_view body) {
     const std::size_t end = end_ + parley::message_overhead + body.size();
     if (end > bytes_.size()) bytes_.resize(2 * end);
-    parley::frame::put_message(bytes_.data() + end_, sequence_++, 0, body);
+    parley::protocol::frame::put_message(bytes_.data() + end_, sequence_++, 0, body);
     end_ = end;
   }
 
@@ -92,8 +92,8 @@ class incoming_frames {
   [[nodiscard]] std::optional<std::string_view> next() {
     const std::string_view left(bytes_.data() + taken_, end_ - taken_);
     if (left.size() < parley::message_overhead) return std::nullopt;
-    const auto header = parley::frame::read_header(left);
-    if (!header.is_message() || header.length < parley::frame::number_size ||
+    const auto header = parley::protocol::frame::read_header(left);
+    if (!header.is_message() || header.length < parley::protocol::frame::number_size ||
         header.size() > longest_)
       throw std::runtime_error("a frame of type " + std::to_string(header.type) + " and " +
                                std::to_string(header.length) + " bytes, which nobody has sent");

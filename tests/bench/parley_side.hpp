@@ -39,7 +39,7 @@ class side {
   asio::awaitable<void> send_until(std::uint64_t count) {
     for (; sent_ < count; ++sent_) {
       number_message(body_.data(), sent_);
-      if (style_ == style::awaits || peer_.try_send(body_) != parley::admission::queued)
+      if (style_ == style::awaits || peer_.try_send(body_) != parley::send_result::queued)
         co_await peer_.send(body_);
     }
   }
@@ -58,7 +58,7 @@ class side {
       if (trial_.what == work::echo) m = peer_.try_receive();
       if (!m) m = co_await peer_.receive();
       check(m);
-      if (peer_.try_send(m->body) != parley::admission::queued) co_await peer_.send(m->body);
+      if (peer_.try_send(m->body) != parley::send_result::queued) co_await peer_.send(m->body);
     }
   }
 
@@ -83,7 +83,7 @@ class side {
       check(m);
       if (sent_ == trial_.count) continue;
       number_message(body_.data(), sent_++);
-      if (peer_.try_send(body_) != parley::admission::queued) co_await peer_.send(body_);
+      if (peer_.try_send(body_) != parley::send_result::queued) co_await peer_.send(body_);
     }
     co_return time.stop();
   }

@@ -10,7 +10,7 @@
 
 #include <parley/detail/asio.hpp>
 #include <parley/detail/spawn.hpp>
-#include <parley/frame.hpp>
+#include <parley/protocol/frame.hpp>
 
 #include <asio/read.hpp>
 #include <asio/write.hpp>
@@ -52,7 +52,7 @@ class chat_channel {
   // The example lets its queue grow without end; a stream as fast as it can needs a limit.
   asio::awaitable<void> send(std::string_view body) {
     std::string frame(parley::message_overhead + body.size(), '\0');
-    parley::frame::put_message(frame.data(), sequence_++, 0, body);
+    parley::protocol::frame::put_message(frame.data(), sequence_++, 0, body);
     queue_.push_back(std::move(frame));
     queued_.wake();
     while (queue_.size() >= longest_queue) co_await drained_.wait();
@@ -60,8 +60,8 @@ class chat_channel {
 
   asio::awaitable<std::string_view> receive() {
     co_await asio::async_read(socket_, asio::buffer(header_), asio::use_awaitable);
-    const auto header = parley::frame::read_header({header_.data(), header_.size()});
-    if (header.length != parley::frame::number_size + size_)
+    const auto header = parley::protocol::frame::read_header({header_.data(), header_.size()});
+    if (header.length != parley::protocol::frame::number_size + size_)
       throw std::runtime_error("a frame that nobody has sent");
     body_.resize(size_);
     co_await asio::async_read(socket_, asio::buffer(body_), asio::use_awaitable);

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include <parley/detail/asio.hpp>
-#include <parley/frame.hpp>
+#include <parley/protocol/frame.hpp>
 
 #include <asio/write.hpp>
 
@@ -33,8 +33,9 @@ class plain_channel {
   void finish() {}
 
   asio::awaitable<void> send(std::string_view body) {
-    parley::frame::put_message(header_.data(), sequence_++, 0, {});
-    parley::frame::put_header(header_.data(), parley::frame::number_size + body.size(), 0x80);
+    parley::protocol::frame::put_message(header_.data(), sequence_++, 0, {});
+    parley::protocol::frame::put_header(header_.data(),
+                                        parley::protocol::frame::number_size + body.size(), 0x80);
     const std::array frame{asio::const_buffer(header_.data(), header_.size()),
                            asio::const_buffer(body.data(), body.size())};
     co_await asio::async_write(socket_, frame, asio::use_awaitable);

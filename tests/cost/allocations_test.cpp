@@ -76,7 +76,7 @@ asio::awaitable<void> receive_all(peer& p, allocation_count& count) {
 
 asio::awaitable<void> try_send_all(peer& p, allocation_count& count) {
   for (int i = 0; i < at_once; ++i) {
-    if (p.try_send(body) != parley::admission::queued) throw std::runtime_error("no room");
+    if (p.try_send(body) != parley::send_result::queued) throw std::runtime_error("no room");
     if (i == 0) count.mark();
   }
   count.mark();

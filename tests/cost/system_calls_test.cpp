@@ -9,9 +9,9 @@
 #include <stdexcept>
 #include <string>
 
-#include <parley/chunks.hpp>
 #include <parley/detail/loop.hpp>
 #include <parley/options.hpp>
+#include <parley/protocol/chunks.hpp>
 
 #include "cost/signpost.hpp"
 #include "cost/system_calls.hpp"
@@ -66,7 +66,7 @@ asio::awaitable<void> answer(peer& p) {
 asio::awaitable<void> say_in_one_go(peer& p, std::uint64_t count) {
   mark_system_calls();
   for (std::uint64_t i = 0; i < count; ++i)
-    if (p.try_send(body) != parley::admission::queued) throw std::runtime_error("no room");
+    if (p.try_send(body) != parley::send_result::queued) throw std::runtime_error("no room");
   const bool delivered = co_await p.delivered(p.last_receipt());
   mark_system_calls();
   if (!delivered) throw std::runtime_error("not delivered");
@@ -117,7 +117,8 @@ TEST_CASE("a stream of small messages hardly ever calls the system") {
 
 TEST_CASE("messages queued in one go leave in no more writes than the chunks they fill") {
   const auto count_queued = GENERATE(as<std::uint64_t>(), 1'000, 10'000);
-  const std::uint64_t in_a_chunk = parley::chunk_size / (body.size() + parley::message_overhead);
+  const std::uint64_t in_a_chunk =
+      parley::protocol::chunk_size / (body.size() + parley::message_overhead);
   const auto [says, hears] = count([&](peer& p) { return say_in_one_go(p, count_queued); },
                                    [&](peer& p) { return hear(p, count_queued); });
   INFO("says:" << says.by_number());

@@ -93,7 +93,7 @@ inline const std::string body(32, 'x');
 inline asio::awaitable<void> send_stream(peer& p, const stream& s) {
   for (std::uint64_t i = 0; i < s.warm_up + s.counted; ++i) {
     if (i == s.warm_up) s.mark();
-    if (s.calls == style::awaits || p.try_send(body) != admission::queued) co_await p.send(body);
+    if (s.calls == style::awaits || p.try_send(body) != send_result::queued) co_await p.send(body);
   }
   s.mark();
 }

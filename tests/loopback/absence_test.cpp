@@ -26,7 +26,7 @@
 #include <vector>
 
 #include <parley/error.hpp>
-#include <parley/frame.hpp>
+#include <parley/protocol/greeting.hpp>
 
 #include "support/fault_proxy.hpp"
 #include "support/ports.hpp"
@@ -47,10 +47,14 @@ constexpr std::size_t bulk_lines = 20'000;
 #endif
 constexpr std::size_t longest_line = 400;
 constexpr std::uint64_t bulk_bytes = bulk_lines * (longest_line / 2);  // each way, about
-constexpr std::uint64_t hello_bytes = parley::frame::header_size + parley::frame::hello_size;
-constexpr std::uint64_t welcome_bytes = parley::frame::header_size + parley::frame::welcome_size;
-constexpr std::uint64_t ping_bytes = parley::frame::header_size + parley::frame::ping_size;
-constexpr std::uint64_t ack_bytes = parley::frame::header_size + parley::frame::number_size;
+constexpr std::uint64_t hello_bytes =
+    parley::protocol::frame::header_size + parley::protocol::frame::hello_size;
+constexpr std::uint64_t welcome_bytes =
+    parley::protocol::frame::header_size + parley::protocol::frame::welcome_size;
+constexpr std::uint64_t ping_bytes =
+    parley::protocol::frame::header_size + parley::protocol::frame::ping_size;
+constexpr std::uint64_t ack_bytes =
+    parley::protocol::frame::header_size + parley::protocol::frame::number_size;
 
 const std::string nothing = "/dev/null";
 

@@ -447,7 +447,7 @@ TEST_CASE("1,000 conversations in one process on one thread are all correct, and
   std::cout << "memory of one side of a conversation, bytes: just after a message "
             << each(busy - before) << " (" << each(busy_held) << " in boxes), idle "
             << each(idle - before) << " (" << each(idle_held) << " in boxes)\n";
-  CHECK(each(idle_held) <= 2 * parley::chunk_size);
+  CHECK(each(idle_held) <= 2 * parley::protocol::chunk_size);
 
   std::vector<started<void>> closing;
   for (auto& p : left) closing.push_back(start(context, close(p)));

@@ -192,7 +192,7 @@ TEST_CASE("a dial cancelled during the greeting hangs up") {
   int events = 0;
   o.on_event = [&](const event& e) { events += e.what == event::kind::connecting ? 1 : 100; };
   CHECK(run(context, race(dial("127.0.0.1", server.port(), o), server.accept())) == 1);
-  const auto greeting = parley::frame::header_size + parley::frame::hello_size;
+  const auto greeting = parley::protocol::frame::header_size + parley::protocol::frame::hello_size;
   CHECK(run(context, server.read_to_end()) <= greeting);
   CHECK(events == 1);
 }

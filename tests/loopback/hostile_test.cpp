@@ -1,5 +1,5 @@
 // What hostile, broken or foreign peers send, over real sockets, to both roles.
-#include <parley/detail/greet.hpp>
+#include <parley/detail/read_hello.hpp>
 
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
@@ -16,9 +16,9 @@
 #include <utility>
 #include <vector>
 
-#include <parley/allowance.hpp>
 #include <parley/dial.hpp>
 #include <parley/listener.hpp>
+#include <parley/protocol/token_bucket.hpp>
 
 #include "support/by_hand.hpp"
 #include "support/bytes.hpp"
@@ -51,14 +51,14 @@ using parley::test::say;
 using parley::test::served;
 using parley::test::start;
 using parley::test::transport;
-namespace frame = parley::frame;
+namespace frame = parley::protocol::frame;
 
 // --- bytes ---------------------------------------------------------------------------------------
 
 constexpr std::size_t largest_length = (std::size_t{1} << 24) - 1;  // what 24 bits hold
 constexpr std::size_t max_message = 1000;                           // of every victim here
 
-// The types of DESIGN section 5.
+// The types of docs/wire.md.
 enum wire : unsigned {
   hello_type = 1,
   welcome_type = 2,
@@ -257,7 +257,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a listener refuses greetings that it cannot take, and says why") {
-  using reason = frame::refuse_reason;
+  using reason = parley::refuse_reason;
   struct greeting {
     std::string name;
     std::string bytes;
@@ -390,13 +390,13 @@ TEST_CASE("a dialer that gets no proper welcome says what was wrong with it") {
 }
 
 TEST_CASE("a dialer that is refused knows why, and shows no byte that drives a terminal") {
-  for (std::uint8_t i = 1; i <= static_cast<std::uint8_t>(frame::refuse_reason::malformed); ++i) {
+  for (std::uint8_t i = 1; i <= static_cast<std::uint8_t>(parley::refuse_reason::malformed); ++i) {
     CAPTURE(static_cast<int>(i));
     frame::refusal r;
-    r.reason = static_cast<frame::refuse_reason>(i);
+    r.reason = static_cast<parley::refuse_reason>(i);
     r.text = "come back \x1b[2J tomorrow";
     const auto seen = dial_into([&](const frame::hello&) { return frame::encode(r); });
-    CHECK(seen.reason == frame::to_errc(r.reason));
+    CHECK(seen.reason == to_errc(r.reason));
     CHECK(seen.text.find("come back") != std::string::npos);
     CHECK(seen.text.find('\x1b') == std::string::npos);
   }
@@ -470,7 +470,8 @@ struct conversation {
   /// Why the conversation ends; `messages` had arrived before.
   std::error_code end(std::size_t messages = 0) {
     run_until(context, [&] { return victim.ended(); });
-    CHECK(victim.statistics().memory <= 2 * parley::chunk_size);  // whatever length was announced
+    CHECK(victim.statistics().memory <=
+          2 * parley::protocol::chunk_size);  // whatever length was announced
     std::size_t received = 0;
     while (victim.try_receive()) ++received;
     CHECK(received == messages);
@@ -594,14 +595,14 @@ TEST_CASE("what is odd but allowed does no harm") {
 
 TEST_CASE("a thousand pings at once grow nothing, and are answered") {
   conversation c(GENERATE(role::listener, role::dialer));
-  constexpr std::uint64_t most = parley::allowance::at_once;
+  constexpr std::uint64_t most = parley::protocol::token_bucket::at_once;
   std::string pings;
   for (std::uint64_t i = 1; i <= most; ++i) pings += ping_frame(i, 0);
   auto saying = start(c.context, say(c.attacker, pings));
   // Only the latest token is owed back, however many came between two writes.
   const auto last = pong_frame(most, 0);
   while (c.hear_from_victim() != last)
-    CHECK(c.victim.statistics().memory <= 2 * parley::chunk_size);
+    CHECK(c.victim.statistics().memory <= 2 * parley::protocol::chunk_size);
   CHECK(saying.done());
   CHECK_FALSE(c.victim.ended());
 }

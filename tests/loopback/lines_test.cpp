@@ -1,5 +1,4 @@
 // Plain lines over real sockets, between two peers and with sockets that know nothing of parley.
-#include <parley/lines.hpp>
 
 #include <asio/io_context.hpp>
 #include <asio/write.hpp>
@@ -25,12 +24,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace std::string_view_literals;
-using parley::admission;
 using parley::any_socket;
 using parley::errc;
 using parley::event;
 using parley::lines;
 using parley::options;
+using parley::send_result;
 using parley::test::run;
 using parley::test::run_until;
 using parley::test::served;
@@ -108,9 +107,9 @@ TEST_CASE("lines from a plain socket are messages, with LF or CR LF") {
 
 TEST_CASE("messages are lines for a plain socket") {
   conversation c;
-  CHECK(c.here.try_send("one") == admission::queued);
-  CHECK(c.here.try_send("") == admission::queued);
-  CHECK(c.here.try_send("zw\xc3\xb6lf") == admission::queued);
+  CHECK(c.here.try_send("one") == send_result::queued);
+  CHECK(c.here.try_send("") == send_result::queued);
+  CHECK(c.here.try_send("zw\xc3\xb6lf") == send_result::queued);
   CHECK(c.hear("lf\n") == "one\n\nzw\xc3\xb6lf\n");
 }
 
@@ -136,7 +135,7 @@ TEST_CASE("a line that is no UTF-8 is rejected, and the conversation goes on") {
   CHECK(c.receive() == "good");
   CHECK(c.receive() == "good again");
   CHECK(c.rejected == std::vector<std::error_code>(2, errc::not_utf8));
-  CHECK(c.here.try_send("still here") == admission::queued);
+  CHECK(c.here.try_send("still here") == send_result::queued);
   CHECK(c.hear("\n") == "still here\n");
   CHECK_FALSE(c.here.ended());
 }
@@ -185,9 +184,9 @@ TEST_CASE("a socket that ends its output has said goodbye, and can still be told
 
 TEST_CASE("our goodbye ends our output, and what comes after it is still received") {
   conversation c;
-  CHECK(c.here.try_send("bye") == admission::queued);
+  CHECK(c.here.try_send("bye") == send_result::queued);
   c.here.finish();
-  CHECK(c.here.try_send("late") == admission::closed);
+  CHECK(c.here.try_send("late") == send_result::closed);
   CHECK(c.hear() == "bye\n");  // to the end
   c.say("one more thing\n");
   CHECK(c.receive() == "one more thing");
@@ -231,7 +230,7 @@ TEST_CASE("a program that takes nothing holds the sender back, and memory stays 
     if (c.context.poll() == 0) ++idle;
     c.context.restart();
   }
-  CHECK(c.here.statistics().memory <= o.window + 3 * parley::chunk_size);
+  CHECK(c.here.statistics().memory <= o.window + 3 * parley::protocol::chunk_size);
   c.plain.shutdown(asio::socket_base::shutdown_send);
   std::size_t received = 0;
   for (auto m = run(c.context, c.here.receive()); m; m = run(c.context, c.here.receive()))
@@ -306,7 +305,7 @@ TEST_CASE("send goes on where the outbox holds less than a write") {
 
 TEST_CASE("two peers that close at once part without waiting") {
   socket_pair<lines> pair(transport::ipv4);
-  CHECK(pair.left.try_send("last") == admission::queued);
+  CHECK(pair.left.try_send("last") == send_result::queued);
   auto left = start(pair.context, pair.left.close(1h));
   auto right = start(pair.context, pair.right.close(1h));
   pair.run_until([&] { return left.done() && right.done(); });
@@ -353,7 +352,7 @@ TEST_CASE("a framed dialer at a plain listener, and the other way round, learn w
     served<> server(context, transport::ipv4, o);
     parley::tcp_connector to{"127.0.0.1", std::to_string(server.port())};
     auto left = run(context, parley::dial<lines>(std::move(to), o));
-    CHECK(left.try_send("is anybody there?") == admission::queued);
+    CHECK(left.try_send("is anybody there?") == send_result::queued);
     run_until(context, [&] { return left.ended() || left.at_end(); });
     run_until(context, [&] { return static_cast<bool>(turned_away); });
     CHECK(turned_away == errc::not_parley);

@@ -356,7 +356,7 @@ TEST_CASE("a listener out of descriptors serves the caller when there are some a
   asio::io_context context;
   served<> server(context, transport::unix_socket);
   auto caller = server.connect(context);
-  parley::frame::hello h;
+  parley::protocol::frame::hello h;
   h.attempt = 1;
   h.window = h.max_message + 1'000'000;
   h.max_message = 1000;

@@ -1,6 +1,6 @@
 // Conversations that go on over further connections: a real listener, and dialers by hand; then the
 // other way round.
-#include <parley/detail/reception.hpp>
+#include <parley/detail/session_registry.hpp>
 
 #include <asio/io_context.hpp>
 #include <asio/ip/tcp.hpp>
@@ -46,8 +46,8 @@ using parley::test::served;
 using parley::test::start;
 using parley::test::transport;
 using parley::test::welcome_in;
-namespace frame = parley::frame;
-using reason = frame::refuse_reason;
+namespace frame = parley::protocol::frame;
+using reason = parley::refuse_reason;
 
 constexpr std::uint64_t not_known = frame::unknown_position;
 
@@ -546,15 +546,15 @@ TEST_CASE("a conversation that outlives its listener ends with its connection") 
 
 namespace {
 
-using carrier = parley::peer::carrier_type;
+using conversation = parley::peer::conversation_type;
 
-using dialer =
-    parley::detail::dialer<any_socket, parley::tcp_connector, std::chrono::steady_clock, carrier>;
+using dialer = parley::detail::dialer<any_socket, parley::tcp_connector, std::chrono::steady_clock,
+                                      conversation>;
 
 /// A real dialer's side of a session of our choice.
 parley::peer dial_as(asio::io_context& context, const frame::session_id& id, unsigned short port) {
   const auto settings = std::make_shared<const options>();
-  const auto c = std::make_shared<carrier>(context.get_executor(), settings, id);
+  const auto c = std::make_shared<conversation>(context.get_executor(), settings, id);
   parley::tcp_connector to{"127.0.0.1", std::to_string(port)};
   const auto d = std::make_shared<dialer>(std::move(to), c);
   parley::detail::spawn(context.get_executor(), dialer::run(d));

@@ -87,8 +87,7 @@ std::string invitation_of(process& server) {
 
 }  // namespace
 
-// --- identities
-// ----------------------------------------------------------------------------------
+// --- identities ---------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(
     newcomer, "a program's first run makes an identity that nobody else can read, and it stays") {
@@ -158,8 +157,7 @@ TEST_CASE_METHOD(
   CHECK(plain.status == 3);
 }
 
-// --- whom a client takes for the server
-// ----------------------------------------------------------
+// --- whom a client takes for the server ---------------------------------------------------------
 
 TEST_CASE_METHOD(newcomer, "a server is remembered by the address that was typed, and then known") {
   process server(server_command(), {nothing, ""});
@@ -242,8 +240,7 @@ TEST_CASE_METHOD(newcomer,
   CHECK(count_lines(r.err) == 1);
 }
 
-// --- whom a server lets in
-// -----------------------------------------------------------------------
+// --- whom a server lets in ----------------------------------------------------------------------
 
 TEST_CASE_METHOD(newcomer,
                  "a server shows who came, and a name is never without what nobody else can show") {
@@ -373,8 +370,7 @@ TEST_CASE_METHOD(newcomer, "with --plain nobody is known, and it says so") {
   }
 }
 
-// --- what is shown
-// -------------------------------------------------------------------------------
+// --- what is shown ------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(newcomer,
                  "/peer shows who is there, what it is encrypted with, and for how long") {
@@ -411,8 +407,7 @@ TEST_CASE_METHOD(newcomer, "JSON says who both sides are, and what the invitatio
   CHECK(seen == 3);
 }
 
-// --- strangers
-// -----------------------------------------------------------------------------------
+// --- strangers ----------------------------------------------------------------------------------
 
 TEST_CASE_METHOD(
     newcomer,

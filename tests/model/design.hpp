@@ -10,13 +10,13 @@ namespace parley::model {
 /// How a design departs from parley's; each departure is a mistake that somebody could make.
 struct design {
   bool acks_on_arrival = false;        ///< an ack says what has come, not what was released
-  bool never_fences = false;           ///< a connection that was replaced is still listened to
+  bool never_supersedes = false;       ///< a connection that was replaced is still listened to
   bool numbers_implied = false;        ///< no numbers on the wire: each side counts
   bool drops_oldest = false;           ///< a full outbox makes room
   bool listener_chooses_id = false;    ///< the dialer knows the id once it has been welcomed
   bool recreates_silently = false;     ///< a session that nobody knows is begun anew
   bool accepts_stale = false;          ///< an older attempt is as good as a newer
-  bool cleans_up_late = false;         ///< the end of a fenced connection detaches the session
+  bool cleans_up_late = false;         ///< the end of a superseded connection detaches the session
   bool greeting_acknowledges = false;  ///< `next` of a greeting moves the base
   bool acks_once = false;              ///< an ack given on an earlier connection is not repeated
   bool cursor_stays = false;           ///< on resuming, writing goes on where it had stopped

@@ -192,7 +192,7 @@ class model {
   }
 
   [[nodiscard]] static bool is_open(line l) {
-    return l == line::ringing || l == line::carrying || l == line::fenced;
+    return l == line::ringing || l == line::carrying || l == line::superseded;
   }
 
   /// A frame after the greetings. False if it ends the connection.
@@ -332,16 +332,16 @@ class model {
   [[nodiscard]] bool listener_read(state& s, number c) const {
     connection& from = s.connections[c];
     if (from.to_listener.empty() || !is_open(from.listener)) return false;
-    if (from.listener == line::fenced && !design_.never_fences) return false;
+    if (from.listener == line::superseded && !design_.never_supersedes) return false;
     const side before = s.at(who::listener);
-    const bool was_fenced = from.listener == line::fenced;
+    const bool was_fenced = from.listener == line::superseded;
     const frame f = from.to_listener.pop();
     if (from.listener == line::ringing)
       answer(s, c, f);
     else if (!obey(s, who::listener, f))
       leave_as_listener(s, c);
     if (was_fenced && std::memcmp(&before, &s.at(who::listener), sizeof before) != 0)
-      note(s, rule::fenced_changes_nothing);
+      note(s, rule::superseded_changes_nothing);
     return true;
   }
 
@@ -381,7 +381,7 @@ class model {
   }
 
   void make_session(state& s) const {
-    if (s.session == session_phase::attached) fence(s);
+    if (s.session == session_phase::attached) supersede(s);
     start(s.at(who::listener), who::listener);
     s.session = session_phase::away;
     s.attempt = 0;
@@ -392,7 +392,7 @@ class model {
   [[nodiscard]] static bool is_just_made(const state& s) { return s.attempt == 0; }
 
   void attach(state& s, number c, const frame& hello) const {
-    if (s.session == session_phase::attached) fence(s);
+    if (s.session == session_phase::attached) supersede(s);
     side& x = s.at(who::listener);
     resume(x, is_just_made(s) ? frame{} : hello);
     s.session = session_phase::attached;
@@ -403,11 +403,12 @@ class model {
   }
 
   /// From now on nothing that comes on the old connection is looked at.
-  void fence(state& s) const {
+  void supersede(state& s) const {
     if (s.dialer_on(s.attached)) note(s, rule::newest_attempt_wins);
     connection& old = s.connections[s.attached];
-    if (!design_.never_fences) old.to_listener = {};
-    old.listener = design_.never_fences || design_.cleans_up_late ? line::fenced : line::dropped;
+    if (!design_.never_supersedes) old.to_listener = {};
+    old.listener =
+        design_.never_supersedes || design_.cleans_up_late ? line::superseded : line::dropped;
     s.attached = 0;
   }
 
@@ -431,10 +432,11 @@ class model {
     drop(s, c);
     if (s.session != session_phase::attached) return;
     if (was == line::carrying) detach(s);
-    if (was == line::fenced && design_.cleans_up_late) {
-      s.connections[s.attached].listener = line::fenced;  // the dialer is left talking to nobody
+    if (was == line::superseded && design_.cleans_up_late) {
+      s.connections[s.attached].listener =
+          line::superseded;  // the dialer is left talking to nobody
       detach(s);
-      note(s, rule::fenced_changes_nothing);
+      note(s, rule::superseded_changes_nothing);
     }
   }
 

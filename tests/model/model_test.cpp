@@ -82,8 +82,7 @@ bool is_told(const state& s, refusal reason) {
 
 }  // namespace
 
-// --- the design
-// ------------------------------------------------------------------------------------
+// --- the design ---------------------------------------------------------------------------------
 
 TEST_CASE("every rule is kept, whatever happens to short conversations") {
   scenario bounds = anything();
@@ -130,8 +129,7 @@ TEST_CASE("every rule is kept where one side only listens") {
   (void)keeps_every_rule(bounds, sanitized ? 100'000 : 200'000);
 }
 
-// --- mistakes, planted
-// -----------------------------------------------------------------------------
+// --- mistakes, planted --------------------------------------------------------------------------
 
 TEST_CASE("found: an ack before the program is done") {
   finds({.acks_on_arrival = true}, {}, rule::delivered_is_released);
@@ -140,14 +138,15 @@ TEST_CASE("found: an ack before the program is done") {
 TEST_CASE("found: no fencing, with numbers that are only implied") {
   scenario bounds;
   bounds.giving_up = false;  // which has a shorter way to a broken rule, see below
-  finds({.never_fences = true, .numbers_implied = true}, bounds, rule::fenced_changes_nothing,
-        rule::handed_out_in_order);
+  finds({.never_supersedes = true, .numbers_implied = true}, bounds,
+        rule::superseded_changes_nothing, rule::handed_out_in_order);
 }
 
 TEST_CASE("found: no fencing") {
   // Explicit numbers keep the order. But the welcome has said what did not arrive, and then it
   // does.
-  finds({.never_fences = true}, {}, rule::fenced_changes_nothing, rule::not_sent_is_not_handed_out);
+  finds({.never_supersedes = true}, {}, rule::superseded_changes_nothing,
+        rule::not_sent_is_not_handed_out);
 }
 
 TEST_CASE("harmless: numbers that are only implied, as long as there is fencing") {
@@ -188,7 +187,8 @@ TEST_CASE("found: stale attempts accepted") {
 }
 
 TEST_CASE("found: a late clean-up of the old connection that detaches the new one") {
-  finds({.cleans_up_late = true}, only_breaks(), rule::fenced_changes_nothing, rule::can_end_well);
+  finds({.cleans_up_late = true}, only_breaks(), rule::superseded_changes_nothing,
+        rule::can_end_well);
 }
 
 TEST_CASE("found: the position in a greeting taken for an acknowledgement") {

@@ -18,8 +18,9 @@ namespace parley::model {
     case rule::handed_out_once: return "no message is handed out again after a restart";
     case rule::delivered_is_released: return "what counts as delivered was released";
     case rule::not_sent_is_not_handed_out: return "what counts as not sent was not handed out";
-    case rule::fenced_changes_nothing: return "a fenced connection changes nothing";
-    case rule::newest_attempt_wins: return "only a connection that its dialer has left is fenced";
+    case rule::superseded_changes_nothing: return "a superseded connection changes nothing";
+    case rule::newest_attempt_wins:
+      return "only a connection that its dialer has left is superseded";
     case rule::first_is_next: return "the first message after a handshake is the peer's next";
     case rule::positions_fit: return "base <= the peer's next <= end";
     case rule::can_end: return "every conversation can end";

@@ -8,8 +8,8 @@
 namespace parley::model {
 
 // The rules that can be read off a state. Others show in a step, and `model` notes them there:
-// the order in which programs are handed items, and what a fenced connection does. Whether every
-// conversation can end shows only once all states are known, see `explorer`.
+// the order in which programs are handed items, and what a superseded connection does. Whether
+// every conversation can end shows only once all states are known, see `explorer`.
 //
 // That there is one attached connection at most needs no rule: a state has room for one.
 

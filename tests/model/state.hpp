@@ -95,11 +95,11 @@ struct side {
 /// What the listener has to do with a connection.
 enum class line : number {
   none,
-  ringing,   ///< its hello has not been read
-  carrying,  ///< the session is attached to it
-  fenced,    ///< another has taken its place, and its clean-up is still to come
-  dropped,   ///< the listener has left it
-  finished   ///< the listener has closed it after everything was said and acknowledged
+  ringing,     ///< its hello has not been read
+  carrying,    ///< the session is attached to it
+  superseded,  ///< another has taken its place, and its clean-up is still to come
+  dropped,     ///< the listener has left it
+  finished     ///< the listener has closed it after everything was said and acknowledged
 };
 
 struct connection {
@@ -119,7 +119,7 @@ enum class rule : number {
   handed_out_once,
   delivered_is_released,
   not_sent_is_not_handed_out,
-  fenced_changes_nothing,
+  superseded_changes_nothing,
   newest_attempt_wins,
   first_is_next,
   positions_fit,

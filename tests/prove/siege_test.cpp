@@ -19,7 +19,7 @@
 #include <string>
 #include <vector>
 
-#include <parley/frame.hpp>
+#include <parley/protocol/greeting.hpp>
 
 #include "prove/siege.hpp"
 #include "prove/talk.hpp"
@@ -176,14 +176,14 @@ void besiege(const plan& p) {
 descriptor converse(std::uint16_t port, std::uint32_t number) {
   auto s = connect_from(local_address(number), port);
   ::fcntl(s.get(), F_SETFL, 0);  // it blocks from here on
-  parley::frame::hello h;
+  parley::protocol::frame::hello h;
   h.session.fill(0xf1);
   std::memcpy(h.session.data(), &number, sizeof number);
   h.attempt = 1;
   h.window = 1U << 20U;
   h.max_message = 1U << 16U;
   h.heartbeat_ms = 5000;
-  const auto hello = parley::frame::encode(h);
+  const auto hello = parley::protocol::frame::encode(h);
   std::array<char, 512> welcome{};
   if (::send(s.get(), hello.data(), hello.size(), MSG_NOSIGNAL) < 0 ||
       ::recv(s.get(), welcome.data(), welcome.size(), 0) < 5 || welcome[3] != 0x02)

@@ -12,10 +12,12 @@
 #include <system_error>
 
 #include <parley/endpoint.hpp>
-#include <parley/frame.hpp>
+#include <parley/protocol/frame.hpp>
 
 /// What a test says and hears over a socket without the library's help.
 namespace parley::test {
+
+namespace frame = protocol::frame;
 
 template <typename Stream>
 asio::awaitable<void> say(Stream& s, std::string bytes) {

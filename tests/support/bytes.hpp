@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-/// Bytes for tests. Written from DESIGN section 5 and without a line of the library, so that a test
+/// Bytes for tests. Written from docs/wire.md and without a line of the library, so that a test
 /// can hold what the library encodes against it.
 namespace parley::test {
 

@@ -10,14 +10,16 @@
 #include <system_error>
 #include <vector>
 
-#include <parley/frame.hpp>
-#include <parley/outbox.hpp>
-#include <parley/session.hpp>
+#include <parley/protocol/frame.hpp>
+#include <parley/protocol/outbox.hpp>
+#include <parley/protocols.hpp>
 
 #include "support/bytes.hpp"
 
-/// What a carrier does to a protocol, without a stream and without a clock.
+/// What a conversation does to a protocol, without a stream and without a clock.
 namespace parley::test {
+
+namespace frame = protocol::frame;
 
 using time_point = std::chrono::steady_clock::time_point;
 
@@ -45,7 +47,7 @@ std::error_code feed(Protocol& p, std::string_view bytes, time_point now = start
 /// What one write would take now; nothing is committed.
 template <typename Protocol>
 std::string prepared(Protocol& p, time_point now = start) {
-  gather batch;
+  protocol::gather batch;
   p.prepare_write(batch, now);
   return joined(batch.pieces());
 }
@@ -93,7 +95,7 @@ std::error_code exchange(Protocol& a, Protocol& b, time_point now = start) {
 inline void greet(session& dialer, session& listener, time_point now = start) {
   dialer.dial(now);
   const auto hello = drain(dialer, now);
-  if (listener.accept(hello_in(hello), now)) throw std::logic_error("the hello was refused");
+  if (listener.answer(hello_in(hello), now)) throw std::logic_error("the hello was refused");
   if (exchange(dialer, listener, now)) throw std::logic_error("the greetings failed");
 }
 

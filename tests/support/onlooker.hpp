@@ -5,10 +5,12 @@
 #include <string>
 #include <string_view>
 
-#include <parley/frame.hpp>
 #include <parley/options.hpp>
+#include <parley/protocol/frame.hpp>
 
 namespace parley::test {
+
+namespace frame = protocol::frame;
 
 /// Reads along what one side writes, in whatever pieces, and tells of each frame: of a message as
 /// soon as its number is there, of any other when it is whole.

@@ -18,49 +18,51 @@
 #include <system_error>
 #include <utility>
 
-#include <parley/detail/greet.hpp>
-#include <parley/detail/reception.hpp>
+#include <parley/detail/read_hello.hpp>
+#include <parley/detail/session_registry.hpp>
 #include <parley/detail/spawn.hpp>
-#include <parley/frame.hpp>
 #include <parley/options.hpp>
-#include <parley/session.hpp>
+#include <parley/protocol/frame.hpp>
+#include <parley/protocols.hpp>
 
 #include "support/manual_clock.hpp"
 
 namespace parley::test {
 
+namespace frame = protocol::frame;
+
 /// A listener for streams of any kind, in virtual time: it reads what a caller says first and
-/// leaves the rest to the reception that `parley::listener` has as well.
+/// leaves the rest to the session registry that `parley::listener` has as well.
 template <typename Stream>
 class pipe_listener {
-  using reception = detail::reception<Stream, session, manual_clock>;
+  using registry = detail::session_registry<Stream, session, manual_clock>;
 
  public:
-  using peer_type = typename reception::peer_type;
+  using peer_type = typename registry::peer_type;
 
   pipe_listener(const asio::any_io_executor& e, options o)
       : executor_(e),
         timeout_(o.handshake_timeout),
-        reception_(std::make_shared<reception>(e, std::make_shared<const options>(std::move(o)))) {}
+        registry_(std::make_shared<registry>(e, std::make_shared<const options>(std::move(o)))) {}
 
   /// Somebody has connected.
   void call(Stream s) {
     auto caller = std::make_shared<Stream>(std::move(s));
-    detail::spawn(executor_, greet(reception_, std::move(caller), manual_clock::now() + timeout_));
+    detail::spawn(executor_, greet(registry_, std::move(caller), manual_clock::now() + timeout_));
   }
 
   /// Completes with the next conversation.
-  asio::awaitable<peer_type> accept() { return reception_->accept(); }
+  asio::awaitable<peer_type> accept() { return registry_->next_peer(); }
 
  private:
-  static asio::awaitable<void> greet(std::shared_ptr<reception> r, std::shared_ptr<Stream> s,
+  static asio::awaitable<void> greet(std::shared_ptr<registry> r, std::shared_ptr<Stream> s,
                                      manual_clock::time_point until) {
     const auto executor = co_await asio::this_coro::executor;
     asio::basic_waitable_timer<manual_clock> deadline(executor, until);
     deadline.async_wait([s](std::error_code ec) {
       if (!ec) s->close(ec);
     });
-    detail::greeted said;
+    detail::received_hello said;
     co_await read_hello(s, said);
     std::error_code ec;  // the caller may be gone
     if (said.failed) co_return s->close(ec);
@@ -77,7 +79,7 @@ class pipe_listener {
                                   asio::redirect_error(asio::use_awaitable, ec));
   }
 
-  static asio::awaitable<void> read_hello(std::shared_ptr<Stream> s, detail::greeted& out) {
+  static asio::awaitable<void> read_hello(std::shared_ptr<Stream> s, detail::received_hello& out) {
     std::size_t have = 0;
     std::size_t size = out.bytes.size();
     while (have < size) {
@@ -96,7 +98,7 @@ class pipe_listener {
 
   asio::any_io_executor executor_;
   std::chrono::milliseconds timeout_;
-  std::shared_ptr<reception> reception_;
+  std::shared_ptr<registry> registry_;
 };
 
 }  // namespace parley::test

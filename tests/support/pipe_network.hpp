@@ -24,12 +24,14 @@
 #include <vector>
 
 #include <parley/detail/spawn.hpp>
-#include <parley/frame.hpp>
+#include <parley/protocol/frame.hpp>
 
 #include "support/onlooker.hpp"
 #include "support/pipe_stream.hpp"
 
 namespace parley::test {
+
+namespace frame = protocol::frame;
 
 /// What befalls a connection, once so many bytes have passed in one direction.
 struct fault {

@@ -17,12 +17,12 @@
 #include <utility>
 #include <vector>
 
-#include <parley/chunks.hpp>
 #include <parley/error.hpp>
-#include <parley/frame.hpp>
 #include <parley/options.hpp>
-#include <parley/outbox.hpp>
-#include <parley/session.hpp>
+#include <parley/protocol/chunks.hpp>
+#include <parley/protocol/frame.hpp>
+#include <parley/protocol/outbox.hpp>
+#include <parley/protocols.hpp>
 
 #include "support/bytes.hpp"
 #include "support/decisions.hpp"
@@ -32,6 +32,8 @@
 #include "support/wire.hpp"
 
 namespace parley::test {
+
+namespace frame = protocol::frame;
 
 /// Two sessions on a wire in memory that breaks, with programs that talk both ways at once.
 ///
@@ -151,7 +153,7 @@ class session_pair {
     bool writing = false;
     bool reading = false;
     std::optional<std::size_t> taken;  ///< bytes that the stream has taken of the write
-    gather batch;
+    protocol::gather batch;
     std::string batch_bytes;  ///< as it was when the write began
     std::span<char> room;
 
@@ -279,12 +281,12 @@ class session_pair {
       const std::size_t size = message_overhead + s.next.size();
       const auto result = s.talk.push(s.next, tag_of(s.said));
       const bool nothing_held = s.unacknowledged.empty() && !s.writing;
-      if (result != admission::queued) {
-        demand(result == admission::full, "a message was not queued, and the outbox is not full");
+      if (result != send_result::queued) {
+        demand(result == send_result::full, "a message was not queued, and the outbox is not full");
         demand(!nothing_held, "the outbox is empty and full");
         // Without a connection there is no write that acknowledged frames are kept for; and more
         // than a chunk may be full before its limit, as frames do not straddle two.
-        const bool exact = !s.on && settings(s).outbox <= chunk_size;
+        const bool exact = !s.on && settings(s).outbox <= protocol::chunk_size;
         demand(!exact || s.unacknowledged_bytes + size > settings(s).outbox,
                "2: the outbox holds what was acknowledged");
         return;
@@ -344,7 +346,7 @@ class session_pair {
   }
 
   /// As much of a write as the stream may take of it.
-  [[nodiscard]] std::string front_of(const gather& batch) const {
+  [[nodiscard]] std::string front_of(const protocol::gather& batch) const {
     std::string out;
     for (const auto piece : batch.pieces()) out += piece.substr(0, plan_.slice - out.size());
     return out;
@@ -460,22 +462,22 @@ class session_pair {
     side& s = sides_[1];
     frame::hello h;
     demand(!frame::decode(std::string_view(c->hello).substr(frame::header_size), h), "no hello");
-    if (s.over) return refuse(*c, frame::refuse_reason::ended);
+    if (s.over) return refuse(*c, refuse_reason::ended);
     const auto refused = s.talk.check(h);
     if (h.attempt <= accepted_) {
-      demand(refused == frame::refuse_reason::stale_attempt, "5: a stale hello was not refused");
+      demand(refused == refuse_reason::stale_attempt, "5: a stale hello was not refused");
       demand(sides_[0].on != c, "5: the newest attempt came too late");
       ++tally_.stale;
       return refuse(*c, *refused);
     }
-    if (refused) fail(make_error_code(frame::to_errc(*refused)), "the newest hello");
+    if (refused) fail(make_error_code(to_errc(*refused)), "the newest hello");
     if (s.on) {
       ++tally_.superseded;
       lose(s);
-      if (s.over) return refuse(*c, frame::refuse_reason::ended);
+      if (s.over) return refuse(*c, refuse_reason::ended);
     }
     if (c->from[0].at_end()) return;  // the caller has hung up
-    demand(!s.talk.accept(h, now_), "a hello was refused that was good before");
+    demand(!s.talk.answer(h, now_), "a hello was refused that was good before");
     accepted_ = h.attempt;
     s.on = c;
     if (plan_.cuts != 0 && rng_.once_in(10)) repeat(*c);
@@ -489,7 +491,7 @@ class session_pair {
     callers_.push_back(copy);
   }
 
-  void refuse(connection& c, frame::refuse_reason why) {
+  void refuse(connection& c, refuse_reason why) {
     const side& s = sides_[1];
     c.from[1].send(frame::encode(frame::refusal{why, s.talk.released(), {}}),
                    in_up_to(plan_.delay_us));
@@ -682,7 +684,7 @@ class session_pair {
     const side& s = sides_[0];
     const bool healthy = s.on && s.on == sides_[1].on && !s.on->broken && s.talk.connected();
     if (!healthy || !s.on->from[0].empty() || !s.on->from[1].empty()) return;
-    if (next <= now_ + arrivals::ack_delay) return;
+    if (next <= now_ + protocol::receive_state::ack_delay) return;
     for (const side& each : sides_) {
       const auto done = std::min(each.heard + (each.talk.at_end() ? 1 : 0), peer_of(each).end());
       if (each.released == done)
@@ -694,7 +696,8 @@ class session_pair {
     const auto& o = settings(s);
     // Each box: what its limit speaks of, doubled in the inbox because a message that a full chunk
     // cuts moves to the next; the chunk in use and the spare one; a frame that begins.
-    return o.outbox + 2 * o.window + 6 * chunk_size + 2 * (o.max_message + message_overhead);
+    return o.outbox + 2 * o.window + 6 * protocol::chunk_size +
+           2 * (o.max_message + message_overhead);
   }
 
   void check_end() const {

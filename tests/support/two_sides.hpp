@@ -6,17 +6,19 @@
 #include <string_view>
 #include <system_error>
 
-#include <parley/frame.hpp>
 #include <parley/message.hpp>
 #include <parley/options.hpp>
-#include <parley/session.hpp>
+#include <parley/protocol/frame.hpp>
+#include <parley/protocols.hpp>
 
 #include "support/feed.hpp"
 
 namespace parley::test {
 
+namespace frame = protocol::frame;
+
 inline constexpr frame::session_id id{0xa, 0xb, 0xc};
-inline constexpr std::size_t overhead = 12;  // of a message frame, DESIGN section 5
+inline constexpr std::size_t overhead = 12;  // of a message frame, docs/wire.md
 
 inline const std::error_code no_error;
 
@@ -27,7 +29,7 @@ inline const std::error_code no_error;
 }
 
 inline void say(session& s, std::string_view body, tag_type tag = 0) {
-  REQUIRE(s.push(body, tag) == admission::queued);
+  REQUIRE(s.push(body, tag) == send_result::queued);
 }
 
 /// Two sides of a conversation that has begun.
@@ -56,7 +58,7 @@ struct pair {
   void reconnect() {
     dialer.dial(now);
     const auto hello = drain(dialer, now);
-    REQUIRE(!listener.accept(hello_in(hello), now));
+    REQUIRE(!listener.answer(hello_in(hello), now));
     const auto welcome = prepared(listener, now);
     const auto size = frame::read_header(welcome).size();
     listener.commit_write(size, now);

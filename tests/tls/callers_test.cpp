@@ -41,7 +41,7 @@ using parley::test::say_hello;
 using parley::test::start;
 using parley::test::visit;
 using host = parley::test::tls_host;
-namespace frame = parley::frame;
+namespace frame = parley::protocol::frame;
 
 /// Calls as that context says, with a good hello; the listener's reason for sending it away.
 void check_visit(foreign_context& as, std::error_code why) {
@@ -60,8 +60,7 @@ asio::awaitable<std::string> say_plainly(tcp::socket& s, std::string bytes) {
 
 }  // namespace
 
-// --- who is let in
-// ---------------------------------------------------------------------------------
+// --- who is let in ------------------------------------------------------------------------------
 
 TEST_CASE("two who know each other talk") {
   host h;
@@ -100,8 +99,7 @@ TEST_CASE("a foreign caller with a certificate of parley's kind and a good hello
   CHECK(h.turned_away.empty());
 }
 
-// --- certificates
-// ----------------------------------------------------------------------------------
+// --- certificates -------------------------------------------------------------------------------
 
 TEST_CASE("a caller without a certificate is not let in") {
   foreign_context as(foreign_context::tlsv13_client);
@@ -204,8 +202,7 @@ TEST_CASE("one who was let in before and is not any more is not, whatever it kep
   h.check_nobody_in();
 }
 
-// --- versions and protocols
-// ------------------------------------------------------------------------
+// --- versions and protocols ---------------------------------------------------------------------
 
 TEST_CASE("a caller with TLS 1.2 at most is not let in") {
   foreign_context as(foreign_context::tlsv12_client);
@@ -222,8 +219,7 @@ TEST_CASE("a caller that does not ask for parley/1 is not let in") {
   check_visit(as, errc::wrong_protocol);
 }
 
-// --- what is no TLS
-// --------------------------------------------------------------------------------
+// --- what is no TLS -----------------------------------------------------------------------------
 
 TEST_CASE("a caller that begins like TLS and goes on with garbage is not let in") {
   host h;
@@ -253,7 +249,7 @@ TEST_CASE("a caller with parley's frames and no TLS is refused in its words") {
   frame::refusal r;
   REQUIRE(heard.size() > frame::header_size);
   REQUIRE(!frame::decode(std::string_view(heard).substr(frame::header_size), r));
-  CHECK(r.reason == frame::refuse_reason::not_allowed);
+  CHECK(r.reason == parley::refuse_reason::not_allowed);
   CHECK(r.text == "this side speaks TLS only");
   h.check_turned_away(errc::not_tls);
 }
@@ -347,13 +343,12 @@ TEST_CASE("nobody goes on with the session of another") {
   frame::refusal r;
   REQUIRE(heard.size() > frame::header_size);
   REQUIRE(!frame::decode(std::string_view(heard).substr(frame::header_size), r));
-  CHECK(r.reason == frame::refuse_reason::unknown_session);
+  CHECK(r.reason == parley::refuse_reason::unknown_session);
   CHECK(r.next == frame::unknown_position);
   CHECK(peer.state() == parley::state::connected);  // nor is the owner disturbed
 }
 
-// --- who begins anew
-// -------------------------------------------------------------------------------
+// --- who begins anew ----------------------------------------------------------------------------
 
 namespace {
 
@@ -402,7 +397,7 @@ struct waiting_host : host {
   }
 
   /// Of a caller that begins another conversation.
-  frame::refuse_reason refusal_of(foreign_context& caller) {
+  parley::refuse_reason refusal_of(foreign_context& caller) {
     std::error_code failed;
     const auto heard = run(context, visit(connect(), caller, hello(8), failed));
     return parley::test::refusal_in(heard).reason;
@@ -413,7 +408,7 @@ struct waiting_host : host {
 
 TEST_CASE("who begins anew and not again gets the place of the conversation that waits for him") {
   waiting_host h(0ms);
-  CHECK(h.refusal_of(h.as) == frame::refuse_reason::busy);
+  CHECK(h.refusal_of(h.as) == parley::refuse_reason::busy);
   run_until(h.context, [&] { return h.here.ended(); });
   CHECK(h.here.reason() == errc::not_back);
   const auto caller = h.let_in(hello(8));
@@ -422,8 +417,8 @@ TEST_CASE("who begins anew and not again gets the place of the conversation that
 
 TEST_CASE("who comes back keeps the conversation, though he also began anew") {
   waiting_host h(1min);
-  CHECK(h.refusal_of(h.as) == frame::refuse_reason::busy);
-  CHECK(h.refusal_of(h.as) == frame::refuse_reason::busy);
+  CHECK(h.refusal_of(h.as) == parley::refuse_reason::busy);
+  CHECK(h.refusal_of(h.as) == parley::refuse_reason::busy);
   h.come_back();
 }
 
@@ -432,7 +427,7 @@ TEST_CASE("others who call do not take the place of a conversation that waits") 
   foreign_context other(foreign_context::tlsv13_client);
   const auto key = credentials::make();
   other.show(key);
-  CHECK(h.refusal_of(other) == frame::refuse_reason::busy);
+  CHECK(h.refusal_of(other) == parley::refuse_reason::busy);
   h.come_back();
 }
 
@@ -453,7 +448,7 @@ TEST_CASE("a stream that is cut off is no goodbye, whether TLS itself says goodb
   run(h.context, begin());
   run_until(h.context, [&] { return accepted.done(); });
   auto peer = accepted.get();
-  REQUIRE(peer.try_send("what is on its way") == parley::admission::queued);
+  REQUIRE(peer.try_send("what is on its way") == parley::send_result::queued);
   std::error_code ignored;  // of a side that goes, well or badly
   const auto leave = [&]() -> asio::awaitable<void> {
     if (in_good_order)

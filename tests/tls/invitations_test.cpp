@@ -32,7 +32,7 @@ using parley::test::run;
 using parley::test::run_until;
 using parley::test::start;
 using parley::test::tls_host;
-namespace frame = parley::frame;
+namespace frame = parley::protocol::frame;
 using clock = std::chrono::system_clock;
 
 /// A host that lets in friends, and those who were invited, who are its friends from then on.
@@ -68,7 +68,8 @@ struct party {
 };
 
 /// Says a hello with that proof, over TLS as `who`; the refusal's text, or "" where it is none.
-std::string greet(party& at, const credentials& who, const parley::invitation_proof& proof) {
+std::string greet(party& at, const credentials& who,
+                  const parley::protocol::frame::invitation_proof& proof) {
   foreign_context as(foreign_context::tlsv13_client);
   as.show(who);
   frame::hello h;
@@ -173,18 +174,20 @@ TEST_CASE("a proof that was given on another connection is worth nothing") {
   const auto& host = *p.host.me;
   SECTION("to the same listener, by the guest himself") {
     connection other(*guest, host);
-    const auto seen = parley::prove(i.secret, other.client.native_handle(), host.id(), guest->id());
+    const auto seen =
+        parley::detail::prove(i.secret, other.client.native_handle(), host.id(), guest->id());
     CHECK(greet(p, *guest, seen) == "this invitation is not known here");
     CHECK(greet(p, *thief, seen) == "this invitation is not known here");
   }
   SECTION("to a man in the middle, who passes it on") {
     const auto middle = credentials::make();
     connection other(*guest, middle);
-    const auto seen = parley::prove(i.secret, other.client.native_handle(), host.id(), guest->id());
+    const auto seen =
+        parley::detail::prove(i.secret, other.client.native_handle(), host.id(), guest->id());
     CHECK(greet(p, middle, seen) == "this invitation is not known here");
   }
   SECTION("nor are bytes that came from somewhere") {
-    parley::invitation_proof some;
+    parley::protocol::frame::invitation_proof some;
     some.fill(0x5a);
     CHECK(greet(p, *thief, some) == "this invitation is not known here");
     CHECK(greet(p, *thief, {}) == "only who is invited may come");
@@ -200,11 +203,11 @@ TEST_CASE("what a listener would prove to a dialer is not what a dialer proves")
   connection both(a, b);
   SSL* const client = both.client.native_handle();
   SSL* const server = both.server->native_handle();
-  const auto proof = parley::prove(i.secret, client, b.id(), a.id());
-  CHECK(proof == parley::prove(i.secret, server, b.id(), a.id()));
-  CHECK(proof != parley::prove(i.secret, client, a.id(), b.id()));
-  CHECK(proof != parley::prove(i.secret, client, b.id(), b.id()));
+  const auto proof = parley::detail::prove(i.secret, client, b.id(), a.id());
+  CHECK(proof == parley::detail::prove(i.secret, server, b.id(), a.id()));
+  CHECK(proof != parley::detail::prove(i.secret, client, a.id(), b.id()));
+  CHECK(proof != parley::detail::prove(i.secret, client, b.id(), b.id()));
   auto other = i.secret;
   other[0] ^= 0x80U;
-  CHECK(proof != parley::prove(other, client, b.id(), a.id()));
+  CHECK(proof != parley::detail::prove(other, client, b.id(), a.id()));
 }

@@ -1,5 +1,5 @@
 // A TLS conversation over sockets that are full most of the time.
-#include <parley/tls_stream.hpp>
+#include <parley/detail/tls_stream.hpp>
 
 #include <asio/socket_base.hpp>
 #include <catch2/catch_test_macros.hpp>

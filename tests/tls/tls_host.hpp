@@ -19,6 +19,8 @@
 
 namespace parley::test {
 
+namespace frame = protocol::frame;
+
 [[nodiscard]] inline std::shared_ptr<const credentials> new_credentials() {
   return std::make_shared<const credentials>(credentials::make());
 }

@@ -1,4 +1,4 @@
-#include <parley/detail/backoff.hpp>
+#include <parley/protocol/backoff.hpp>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
@@ -11,7 +11,7 @@
 namespace {
 
 using namespace std::chrono_literals;
-using parley::detail::backoff;
+using parley::protocol::backoff;
 using std::chrono::milliseconds;
 
 /// What many dialers' attempts of one kind pause.
@@ -68,7 +68,7 @@ TEST_CASE("the first attempt after a connection comes at once") {
 }
 
 TEST_CASE("pauses are random, over ranges that double up to the limit") {
-  // DESIGN section 9: 0.1 s doubling to 5 s.
+  // the documented pauses: 0.1 s doubling to 5 s.
   const std::vector<milliseconds> ranges{100ms,  200ms,  400ms,  800ms, 1600ms,
                                          3200ms, 5000ms, 5000ms, 5000ms};
   for (std::size_t i = 0; i < ranges.size(); ++i) {

@@ -1,4 +1,4 @@
-#include <parley/chunks.hpp>
+#include <parley/protocol/chunks.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 #include <cstddef>
@@ -7,15 +7,15 @@
 
 namespace {
 
-using parley::chunk_size;
-using parley::chunks;
-using parley::spares;
+using parley::protocol::chunk_size;
+using parley::protocol::chunks;
+using parley::protocol::spares;
 
 }  // namespace
 
 TEST_CASE("a chunk stays below the loopback segment, with room for the control frames ahead") {
-  constexpr std::size_t loopback_segment = 65'483;        // DESIGN section 4
-  constexpr std::size_t ack_ping_and_pong = 12 + 2 * 20;  // DESIGN section 5
+  constexpr std::size_t loopback_segment = 65'483;        // the largest over loopback
+  constexpr std::size_t ack_ping_and_pong = 12 + 2 * 20;  // docs/wire.md
   CHECK(chunk_size + ack_ping_and_pong <= loopback_segment);
 }
 

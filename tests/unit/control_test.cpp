@@ -1,4 +1,4 @@
-#include <parley/control.hpp>
+#include <parley/protocol/control.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
@@ -11,9 +11,9 @@
 namespace {
 
 using namespace std::chrono_literals;
-using parley::arrivals;
-using parley::control;
-using parley::heartbeat;
+using parley::protocol::control;
+using parley::protocol::heartbeat;
+using parley::protocol::receive_state;
 using parley::test::ack_frame;
 using parley::test::frame_of;
 using parley::test::hex;
@@ -21,12 +21,12 @@ using parley::test::message_frame;
 using parley::test::ping_frame;
 using parley::test::pong_frame;
 
-constexpr arrivals::time_point start{1h};
+constexpr receive_state::time_point start{1h};
 
 /// All that control frames are made of.
 struct desk {
   control out;
-  arrivals in{4000};
+  receive_state in{4000};
   heartbeat beat;
 
   desk() { beat.begin(1s, start); }
@@ -36,7 +36,7 @@ struct desk {
     const auto bytes = message_frame(in.next(), "body");
     std::memcpy(in.bytes().prepare().data(), bytes.data(), bytes.size());
     in.bytes().commit(bytes.size());
-    in.message(parley::frame::read_header(bytes));
+    in.message(parley::protocol::frame::read_header(bytes));
     REQUIRE(in.take(start));
     (void)in.take(start);
   }

@@ -1,4 +1,4 @@
-#include <parley/handshake.hpp>
+#include <parley/protocol/handshake.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
@@ -13,16 +13,17 @@
 
 namespace {
 
-namespace frame = parley::frame;
+namespace frame = parley::protocol::frame;
 using namespace std::chrono_literals;
 using parley::errc;
-using parley::handshake;
 using parley::options;
-using parley::positions;
+using parley::refuse_reason;
+using parley::protocol::handshake;
+using parley::protocol::positions;
 using parley::test::hex;
 
 constexpr frame::session_id id{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
-constexpr auto accepted = std::optional<frame::refuse_reason>{};
+constexpr auto accepted = std::optional<refuse_reason>{};
 constexpr auto no_error = std::optional<errc>{};
 constexpr handshake::time_point start{1h};
 
@@ -59,10 +60,10 @@ frame::hello hello_of(std::uint32_t attempt) {
 }
 
 /// Takes the hello, unless it is to be refused.
-std::optional<frame::refuse_reason> answer_to(handshake& listener, const frame::hello& h,
-                                              const positions& here) {
+std::optional<refuse_reason> answer_to(handshake& listener, const frame::hello& h,
+                                       const positions& here) {
   const auto refused = listener.check(h, here);
-  if (!refused) listener.accept(h);
+  if (!refused) listener.take_hello(h);
   return refused;
 }
 
@@ -96,7 +97,7 @@ TEST_CASE("a hello and a welcome tell each side what the other is like") {
   REQUIRE(answer_to(listener, hello_in(hello), {}) == accepted);
   CHECK(listener.done());
   const auto welcome = listener.welcome({});
-  REQUIRE(dialer.welcomed(body_of(welcome), {}) == no_error);
+  REQUIRE(dialer.take_welcome(body_of(welcome), {}) == no_error);
   CHECK(dialer.done());
 
   CHECK(dialer.peer_name() == "bob");
@@ -145,7 +146,7 @@ TEST_CASE("a session is new until it was once welcomed, and then says which atte
   const auto hello = dialer.dial({}, start);
   CHECK(hello_in(hello).welcomed == 0);
   REQUIRE(answer_to(listener, hello_in(hello), {}) == accepted);
-  REQUIRE(dialer.welcomed(body_of(listener.welcome({})), {}) == no_error);
+  REQUIRE(dialer.take_welcome(body_of(listener.welcome({})), {}) == no_error);
   dialer.hang_up();
   const auto again = dialer.dial({}, start);
   CHECK(hello_in(again).welcomed == 2);
@@ -166,10 +167,10 @@ TEST_CASE("a welcome repeats session and attempt and says where the listener is"
 
 TEST_CASE("an attempt that is not newer than the last one is stale") {
   handshake listener(named("bob"), id);
-  CHECK(answer_to(listener, hello_of(0), {}) == frame::refuse_reason::stale_attempt);
+  CHECK(answer_to(listener, hello_of(0), {}) == refuse_reason::stale_attempt);
   REQUIRE(answer_to(listener, hello_of(5), {}) == accepted);
-  CHECK(answer_to(listener, hello_of(4), {}) == frame::refuse_reason::stale_attempt);
-  CHECK(answer_to(listener, hello_of(5), {}) == frame::refuse_reason::stale_attempt);
+  CHECK(answer_to(listener, hello_of(4), {}) == refuse_reason::stale_attempt);
+  CHECK(answer_to(listener, hello_of(5), {}) == refuse_reason::stale_attempt);
   CHECK(answer_to(listener, hello_of(6), {}) == accepted);
   CHECK(answer_to(listener, hello_of(UINT32_MAX), {}) == accepted);
   CHECK(listener.attempt() == UINT32_MAX);
@@ -188,22 +189,22 @@ TEST_CASE("positions that cannot be are refused, each way") {
   CHECK(answer(20, 0) == accepted);
   CHECK(answer(27, 10) == accepted);
   CHECK(answer(23, 5) == accepted);
-  CHECK(answer(19, 10) == frame::refuse_reason::position);  // lacks what we no longer hold
-  CHECK(answer(0, 10) == frame::refuse_reason::position);
-  CHECK(answer(28, 10) == frame::refuse_reason::position);  // has what we never sent
-  CHECK(answer(~std::uint64_t{0}, 10) == frame::refuse_reason::position);
-  CHECK(answer(23, 11) == frame::refuse_reason::position);  // no longer holds what we lack
-  CHECK(answer(23, ~std::uint64_t{0}) == frame::refuse_reason::position);
+  CHECK(answer(19, 10) == refuse_reason::position);  // lacks what we no longer hold
+  CHECK(answer(0, 10) == refuse_reason::position);
+  CHECK(answer(28, 10) == refuse_reason::position);  // has what we never sent
+  CHECK(answer(~std::uint64_t{0}, 10) == refuse_reason::position);
+  CHECK(answer(23, 11) == refuse_reason::position);  // no longer holds what we lack
+  CHECK(answer(23, ~std::uint64_t{0}) == refuse_reason::position);
 }
 
 TEST_CASE("a new session that claims positions is refused") {
   handshake listener(named("bob"), id);
   auto h = hello_of(1);
   h.next = 1;
-  CHECK(answer_to(listener, h, {}) == frame::refuse_reason::position);
+  CHECK(answer_to(listener, h, {}) == refuse_reason::position);
   h.next = 0;
   h.base = 1;
-  CHECK(answer_to(listener, h, {}) == frame::refuse_reason::position);
+  CHECK(answer_to(listener, h, {}) == refuse_reason::position);
 }
 
 TEST_CASE("a refusal changes nothing") {
@@ -240,7 +241,7 @@ TEST_CASE("a welcome that is not the answer to this hello is refused") {
   const auto answer = [&](auto change) {
     auto w = right;
     change(w);
-    const auto result = dialer.welcomed(body_of(frame::encode(w)), here);
+    const auto result = dialer.take_welcome(body_of(frame::encode(w)), here);
     if (result) CHECK(!dialer.done());
     return result;
   };
@@ -261,8 +262,8 @@ TEST_CASE("a welcome that is not the answer to this hello is refused") {
 TEST_CASE("a welcome that is cut is malformed") {
   handshake dialer(named("ann"), id);
   (void)dialer.dial({}, start);
-  CHECK(dialer.welcomed({}, {}) == errc::malformed_frame);
-  CHECK(dialer.welcomed("\x01", {}) == errc::malformed_frame);
+  CHECK(dialer.take_welcome({}, {}) == errc::malformed_frame);
+  CHECK(dialer.take_welcome("\x01", {}) == errc::malformed_frame);
   CHECK(!dialer.done());
 }
 
@@ -273,7 +274,7 @@ TEST_CASE("a refusal is an error with the listener's reason and text") {
     const auto body = hex(reason) + hex("ffffffffffffffff") + std::string(text);
     frame::refusal r;
     REQUIRE(frame::decode(body, r) == no_error);
-    const auto ec = dialer.refused(r);
+    const auto ec = dialer.take_refusal(r);
     CHECK(dialer.refusal() == text);
     CHECK(!dialer.done());
     return ec;
@@ -304,7 +305,7 @@ TEST_CASE("an answer is due in the time of the handshake, anew for each attempt"
 TEST_CASE("a connection that ends leaves the greetings known, and none done") {
   handshake dialer(named("ann"), id);
   (void)dialer.dial({}, start);
-  REQUIRE(dialer.welcomed(body_of(frame::encode(welcome_of(1))), {}) == no_error);
+  REQUIRE(dialer.take_welcome(body_of(frame::encode(welcome_of(1))), {}) == no_error);
   REQUIRE(dialer.done());
   dialer.hang_up();
   CHECK(!dialer.done());
@@ -331,7 +332,7 @@ TEST_CASE("a new session's hello that is repeated, because the welcome was lost,
   const auto hello = dialer.dial({}, start);
   REQUIRE(answer_to(listener, hello_in(hello), {.next = 0, .base = 0, .unsent = 5}) == accepted);
   const auto welcome = listener.welcome({.next = 0, .base = 0, .unsent = 5});
-  CHECK(dialer.welcomed(body_of(welcome), {}) == no_error);
+  CHECK(dialer.take_welcome(body_of(welcome), {}) == no_error);
 }
 
 TEST_CASE("a lost welcome's hello does not fit once the peer is known to have come further") {
@@ -339,7 +340,7 @@ TEST_CASE("a lost welcome's hello does not fit once the peer is known to have co
   REQUIRE(answer_to(listener, hello_of(1), {}) == accepted);
   listener.hang_up();
   const positions acknowledged{.next = 0, .base = 1, .unsent = 5};
-  CHECK(listener.check(hello_of(2), acknowledged) == frame::refuse_reason::position);
+  CHECK(listener.check(hello_of(2), acknowledged) == refuse_reason::position);
 }
 
 TEST_CASE("each greeting says anew from where the peer wants to have it") {
@@ -360,7 +361,7 @@ TEST_CASE("each greeting says anew from where the peer wants to have it") {
   (void)dialer.dial(here, start);
   auto w = welcome_of(1);
   w.next = 25;
-  REQUIRE(dialer.welcomed(body_of(frame::encode(w)), here) == no_error);
+  REQUIRE(dialer.take_welcome(body_of(frame::encode(w)), here) == no_error);
   CHECK(dialer.peer_next() == 25);
 }
 
@@ -378,9 +379,9 @@ TEST_CASE("positions are compared as they are, up to the largest numbers") {
     INFO("border " << border);
     CHECK(check(border - 3, border - 1) == accepted);
     CHECK(check(border - 1, 0) == accepted);
-    CHECK(check(border - 4, 0) == frame::refuse_reason::position);
-    CHECK(check(border, 0) == frame::refuse_reason::position);
-    CHECK(check(border - 2, border) == frame::refuse_reason::position);
+    CHECK(check(border - 4, 0) == refuse_reason::position);
+    CHECK(check(border, 0) == refuse_reason::position);
+    CHECK(check(border - 2, border) == refuse_reason::position);
   }
 }
 
@@ -388,11 +389,11 @@ TEST_CASE("a session that another process has welcomed is not known here") {
   handshake listener(named("bob"), id);
   auto late = hello_of(2);
   late.welcomed = 1;  // by a listener that is gone
-  CHECK(listener.check(late, {}) == frame::refuse_reason::unknown_session);
+  CHECK(listener.check(late, {}) == refuse_reason::unknown_session);
   REQUIRE(answer_to(listener, hello_of(3), {}) == accepted);  // one that was long on its way
   auto back = hello_of(6);
   back.welcomed = 4;
-  CHECK(listener.check(back, {}) == frame::refuse_reason::unknown_session);
+  CHECK(listener.check(back, {}) == refuse_reason::unknown_session);
   back.welcomed = 3;
   CHECK(listener.check(back, {}) == accepted);
   back.welcomed = 0;  // a welcome of this one was lost
@@ -424,16 +425,16 @@ TEST_CASE("what a peer takes it takes all through the session") {
     auto h = hello_of(2);
     l.change(h);
     CHECK(listener.check(h, {}) ==
-          (l.is_taken ? accepted : std::optional(frame::refuse_reason::malformed)));
+          (l.is_taken ? accepted : std::optional(refuse_reason::malformed)));
 
     handshake dialer(own, id);
     (void)dialer.dial({}, start);
-    REQUIRE(dialer.welcomed(body_of(frame::encode(welcome_of(1))), {}) == no_error);
+    REQUIRE(dialer.take_welcome(body_of(frame::encode(welcome_of(1))), {}) == no_error);
     dialer.hang_up();
     (void)dialer.dial({}, start);
     auto w = welcome_of(2);
     l.change(w);
-    CHECK(dialer.welcomed(body_of(frame::encode(w)), {}) ==
+    CHECK(dialer.take_welcome(body_of(frame::encode(w)), {}) ==
           (l.is_taken ? no_error : std::optional(errc::wrong_session)));
     CHECK(dialer.done() == l.is_taken);
   }

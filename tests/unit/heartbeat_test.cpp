@@ -1,4 +1,4 @@
-#include <parley/heartbeat.hpp>
+#include <parley/protocol/heartbeat.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
@@ -12,8 +12,8 @@ namespace {
 
 using namespace std::chrono_literals;
 using parley::errc;
-using parley::heartbeat;
 using parley::stats;
+using parley::protocol::heartbeat;
 using parley::test::ping_frame;
 using parley::test::pong_frame;
 
@@ -146,8 +146,7 @@ TEST_CASE("a peer that never answers is given up, however often time is told") {
   }
 }
 
-// --- pings, pongs and round trips
-// -----------------------------------------------------------------
+// --- pings, pongs and round trips ---------------------------------------------------------------
 
 TEST_CASE("a ping is answered with its token and the ack") {
   auto h = begun();
@@ -212,7 +211,7 @@ TEST_CASE("a silence is asked about though a ping is under way") {
 }
 
 TEST_CASE("a ping or a pong that brings nothing is told from one that does") {
-  using parley::frame::header;
+  using parley::protocol::frame::header;
   const header ping{16, 0x05}, pong{16, 0x06}, ack{8, 0x04};
   auto h = begun();
   stats s;

@@ -105,9 +105,9 @@ TEST_CASE("what is no identity is none") {
 TEST_CASE("an identity has one text only") {
   // The last character has four bits more than there are: all but one of sixteen are refused.
   int read = 0;
-  for (const char last : parley::checked_base32::detail::alphabet) {
+  for (const char last : parley::protocol::checked_base32::detail::alphabet) {
     auto part = std::string(12, 'A') + last;
-    part += parley::checked_base32::detail::check_character(part);
+    part += parley::protocol::checked_base32::detail::check_character(part);
     read += parse_identity(std::string(3 * 14, 'A') + part).has_value() ? 1 : 0;
   }
   CHECK(read == 2);

@@ -1,4 +1,4 @@
-#include <parley/inbox.hpp>
+#include <parley/protocol/inbox.hpp>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
@@ -16,8 +16,8 @@
 
 namespace {
 
-using parley::chunk_size;
-using parley::inbox;
+using parley::protocol::chunk_size;
+using parley::protocol::inbox;
 using parley::test::big_endian;
 using parley::test::pattern;
 
@@ -108,7 +108,7 @@ class reader {
         return;
       }
       if (box_.begun()[4] == kept)
-        box_.accept(size);
+        box_.mark_whole(size);
       else
         box_.drop(size);
     }
@@ -138,8 +138,7 @@ struct mixture {
 
 }  // namespace
 
-// --- an empty one
-// ---------------------------------------------------------------------------------
+// --- an empty one -------------------------------------------------------------------------------
 
 TEST_CASE("an inbox begins empty and without memory") {
   inbox box;
@@ -162,8 +161,7 @@ TEST_CASE("a read that brings nothing changes nothing") {
   CHECK(box.allocated() == chunk_size);
 }
 
-// --- any split
-// ------------------------------------------------------------------------------------
+// --- any split ----------------------------------------------------------------------------------
 
 TEST_CASE("any size of reads gives the same items") {
   mixture m;
@@ -220,8 +218,7 @@ TEST_CASE("a cut at every byte between two reads gives the same items") {
   }
 }
 
-// --- what is held
-// ---------------------------------------------------------------------------------
+// --- what is held -------------------------------------------------------------------------------
 
 TEST_CASE("what is held stays where it is and as it is while more arrives") {
   for (const std::size_t size : {std::size_t{5}, std::size_t{60'000}, chunk_size, chunk_size + 1}) {
@@ -291,8 +288,7 @@ TEST_CASE("long items behind a held one are all found") {
   }
 }
 
-// --- holes
-// ----------------------------------------------------------------------------------------
+// --- holes --------------------------------------------------------------------------------------
 
 TEST_CASE("dropped items leave no trace, wherever they stand") {
   const std::vector<std::string> orders{"dk",     "kd",      "kdk",  "dkd",
@@ -345,8 +341,7 @@ TEST_CASE("a hole before an item that a full chunk cuts is closed") {
   CHECK(r.take_all() == m.kept_bytes);
 }
 
-// --- memory
-// ---------------------------------------------------------------------------------------
+// --- memory -------------------------------------------------------------------------------------
 
 TEST_CASE("an item longer than a chunk has one of its own size, known from its head") {
   reader r;
@@ -483,8 +478,7 @@ TEST_CASE("an inbox that has rested goes on as a new one") {
   }
 }
 
-// --- against a model
-// ------------------------------------------------------------------------------
+// --- against a model ----------------------------------------------------------------------------
 
 namespace {
 

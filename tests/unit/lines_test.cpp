@@ -1,4 +1,4 @@
-#include <parley/lines.hpp>
+#include <parley/protocol/lines.hpp>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
@@ -18,11 +18,11 @@ namespace {
 
 using namespace std::string_view_literals;
 using namespace parley::test;
-using parley::admission;
-using parley::chunk_size;
 using parley::errc;
-using parley::lines;
 using parley::options;
+using parley::send_result;
+using parley::protocol::chunk_size;
+using parley::protocol::lines;
 using strings = std::vector<std::string>;
 
 const std::error_code no_error;
@@ -58,8 +58,7 @@ constexpr auto accented = "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"sv;  // 2, 
 
 }  // namespace
 
-// --- reading
-// --------------------------------------------------------------------------------------
+// --- reading ------------------------------------------------------------------------------------
 
 TEST_CASE("a line is a message, with LF or CR LF at its end") {
   CHECK(heard("one\ntwo\r\nthree\n") == strings{"one", "two", "three"});
@@ -140,8 +139,7 @@ TEST_CASE("a long line behind a held one arrives, and takes at most twice its si
   CHECK(take_all(l) == strings{body, "last"});
 }
 
-// --- what is refused, and the conversation goes on
-// ------------------------------------------------
+// --- what is refused, and the conversation goes on ----------------------------------------------
 
 TEST_CASE("a line that is not UTF-8 is refused and reported, and the next one arrives") {
   for (std::size_t slice = 1; slice <= 4; ++slice) {
@@ -190,8 +188,7 @@ TEST_CASE("a flood of refused lines costs no memory, also while a line is held")
   CHECK(!l.full());
 }
 
-// --- what ends the conversation
-// -------------------------------------------------------------------
+// --- what ends the conversation -----------------------------------------------------------------
 
 TEST_CASE("a line of the largest size is taken, one byte more ends the conversation") {
   for (const std::size_t size : {std::size_t{1}, std::size_t{100}, std::size_t{200'000}}) {
@@ -287,15 +284,14 @@ TEST_CASE("plain text that begins like a greeting's name is plain text") {
   CHECK(heard("   \x02parley\n").size() == 1);
 }
 
-// --- writing
-// --------------------------------------------------------------------------------------
+// --- writing ------------------------------------------------------------------------------------
 
 TEST_CASE("a message leaves as a line") {
   lines l{options{}};
   CHECK(!l.wants_write());
-  REQUIRE(l.push("one", 0) == admission::queued);
-  REQUIRE(l.push("", 0) == admission::queued);
-  REQUIRE(l.push(accented, 0) == admission::queued);
+  REQUIRE(l.push("one", 0) == send_result::queued);
+  REQUIRE(l.push("", 0) == send_result::queued);
+  REQUIRE(l.push(accented, 0) == send_result::queued);
   CHECK(l.wants_write());
   CHECK(drain(l) == "one\n\n" + std::string(accented) + "\n");
   CHECK(!l.wants_write());
@@ -303,39 +299,39 @@ TEST_CASE("a message leaves as a line") {
 
 TEST_CASE("what is no line cannot be said, and why is told") {
   lines l(limited(100));
-  CHECK(l.push("one\ntwo", 0) == admission::unfit);
+  CHECK(l.push("one\ntwo", 0) == send_result::unfit);
   CHECK(lines::unfit("one\ntwo") == errc::embedded_newline);
-  CHECK(l.push("\n", 0) == admission::unfit);
+  CHECK(l.push("\n", 0) == send_result::unfit);
   CHECK(l.push("b\xff"
                "d",
-               0) == admission::unfit);
+               0) == send_result::unfit);
   CHECK(lines::unfit("b\xff"
                      "d") == errc::not_utf8);
-  CHECK(l.push("tagged", 1) == admission::unfit);
+  CHECK(l.push("tagged", 1) == send_result::unfit);
   CHECK(lines::unfit("tagged") == errc::bad_tag);
-  CHECK(l.push(std::string(101, 'x'), 0) == admission::too_large);
+  CHECK(l.push(std::string(101, 'x'), 0) == send_result::too_large);
   CHECK(!l.wants_write());
   CHECK(l.statistics().messages_sent == 0);
-  CHECK(l.push(std::string(100, 'x'), 0) == admission::queued);
+  CHECK(l.push(std::string(100, 'x'), 0) == send_result::queued);
 }
 
 TEST_CASE("a full outbox refuses what it cannot hold, and takes it after a write") {
   auto o = limited(100);
   o.outbox = 112;
   lines l(o);
-  REQUIRE(l.push(std::string(100, 'x'), 0) == admission::queued);
-  CHECK(l.push(std::string(11, 'x'), 0) == admission::full);  // 101 + 12 with the line feed
-  CHECK(l.push(std::string(10, 'x'), 0) == admission::queued);
-  CHECK(l.push("", 0) == admission::full);
+  REQUIRE(l.push(std::string(100, 'x'), 0) == send_result::queued);
+  CHECK(l.push(std::string(11, 'x'), 0) == send_result::full);  // 101 + 12 with the line feed
+  CHECK(l.push(std::string(10, 'x'), 0) == send_result::queued);
+  CHECK(l.push("", 0) == send_result::full);
   l.commit_write(1, start);
-  CHECK(l.push("", 0) == admission::queued);
+  CHECK(l.push("", 0) == send_result::queued);
 }
 
 TEST_CASE("after the goodbye nothing more can be said, what is queued still goes out") {
   lines l{options{}};
-  REQUIRE(l.push("last", 0) == admission::queued);
+  REQUIRE(l.push("last", 0) == send_result::queued);
   l.finish();
-  CHECK(l.push("more", 0) == admission::closed);
+  CHECK(l.push("more", 0) == send_result::closed);
   CHECK(!l.output_done());
   CHECK(drain(l) == "last\n");
   CHECK(l.output_done());
@@ -354,7 +350,7 @@ TEST_CASE("a write may be cut at every byte") {
   for (std::size_t cut = 0; cut <= all.size(); ++cut) {
     INFO("cut after " << cut << " bytes");
     lines l{options{}};
-    for (const auto& body : bodies) REQUIRE(l.push(body, 0) == admission::queued);
+    for (const auto& body : bodies) REQUIRE(l.push(body, 0) == send_result::queued);
     REQUIRE(prepared(l) == all);
     l.commit_write(cut, start);
     CHECK(prepared(l) == all.substr(cut));
@@ -368,7 +364,7 @@ TEST_CASE("a write may be cut at every byte") {
 
 TEST_CASE("a line counts as delivered once the stream has all of it") {
   lines l{options{}};
-  REQUIRE(l.push("one", 0) == admission::queued);
+  REQUIRE(l.push("one", 0) == send_result::queued);
   CHECK(l.next_sequence() == 1);
   l.commit_write(3, start);
   CHECK(l.acknowledged() == 0);
@@ -379,9 +375,9 @@ TEST_CASE("a line counts as delivered once the stream has all of it") {
 
 TEST_CASE("a batch of lines is full when a chunk is queued") {
   lines l{options{}};
-  REQUIRE(l.push(std::string(chunk_size - 2, 'x'), 0) == admission::queued);
+  REQUIRE(l.push(std::string(chunk_size - 2, 'x'), 0) == send_result::queued);
   CHECK(!l.batch_is_full());
-  REQUIRE(l.push("", 0) == admission::queued);
+  REQUIRE(l.push("", 0) == send_result::queued);
   CHECK(l.batch_is_full());
 }
 
@@ -391,7 +387,7 @@ TEST_CASE("lines of every size around a chunk leave whole and in order") {
   for (const std::size_t size : {std::size_t{10}, chunk_size - 2, chunk_size - 1, chunk_size,
                                  chunk_size + 1, std::size_t{0}, 3 * chunk_size, std::size_t{5}}) {
     const std::string body(size, 'x');
-    REQUIRE(l.push(body, 0) == admission::queued);
+    REQUIRE(l.push(body, 0) == send_result::queued);
     wanted += body + "\n";
   }
   CHECK(drain(l, start, 50'000) == wanted);
@@ -400,10 +396,10 @@ TEST_CASE("lines of every size around a chunk leave whole and in order") {
 
 TEST_CASE("what was said during a write goes out behind it") {
   lines l{options{}};
-  REQUIRE(l.push("one", 0) == admission::queued);
-  parley::gather batch;
+  REQUIRE(l.push("one", 0) == send_result::queued);
+  parley::protocol::gather batch;
   l.prepare_write(batch, start);
-  REQUIRE(l.push("two", 0) == admission::queued);
+  REQUIRE(l.push("two", 0) == send_result::queued);
   CHECK(joined(batch.pieces()) == "one\n");
   l.commit_write(batch.size(), start);
   CHECK(drain(l) == "two\n");
@@ -412,14 +408,13 @@ TEST_CASE("what was said during a write goes out behind it") {
 TEST_CASE("lines that were written leave no more than one chunk behind") {
   lines l{options{}};
   for (int i = 0; i < 100; ++i) {
-    REQUIRE(l.push(std::string(30'000, 'x'), 0) == admission::queued);
+    REQUIRE(l.push(std::string(30'000, 'x'), 0) == send_result::queued);
     if (i % 10 == 9) drain(l);
   }
   CHECK(l.statistics().memory <= chunk_size);
 }
 
-// --- back-pressure
-// --------------------------------------------------------------------------------
+// --- back-pressure ------------------------------------------------------------------------------
 
 TEST_CASE("a program that leaves a window unreleased stops the reading, until it goes on") {
   auto o = limited(100);
@@ -448,8 +443,7 @@ TEST_CASE("what the window counts is given back to the last byte") {
   }
 }
 
-// --- the rest of the interface
-// --------------------------------------------------------------------
+// --- the rest of the interface ------------------------------------------------------------------
 
 TEST_CASE("a plain conversation has no greeting, no heartbeat and no name") {
   lines l{options{}};
@@ -467,7 +461,7 @@ TEST_CASE("connections are counted") {
   lines dialer{options{}};
   lines listener{options{}};
   dialer.dial(start);
-  listener.accept(start);
+  listener.answer(start);
   CHECK(dialer.statistics().connections == 1);
   CHECK(listener.statistics().connections == 1);
 }
@@ -475,8 +469,8 @@ TEST_CASE("connections are counted") {
 TEST_CASE("statistics count lines and bytes, both ways, without their ends") {
   lines a{options{}};
   lines b{options{}};
-  REQUIRE(a.push("12345", 0) == admission::queued);
-  REQUIRE(a.push("678", 0) == admission::queued);
+  REQUIRE(a.push("12345", 0) == send_result::queued);
+  REQUIRE(a.push("678", 0) == send_result::queued);
   REQUIRE(exchange(a, b) == no_error);
   CHECK(take_all(b).size() == 2);
   CHECK(a.statistics().messages_sent == 2);
@@ -485,8 +479,7 @@ TEST_CASE("statistics count lines and bytes, both ways, without their ends") {
   CHECK(b.statistics().bytes_received == 8);
 }
 
-// --- two of them
-// ----------------------------------------------------------------------------------
+// --- two of them --------------------------------------------------------------------------------
 
 namespace {
 
@@ -522,13 +515,13 @@ TEST_CASE("what one side says is what the other hears, in random reads and write
       REQUIRE(steps < 10'000'000);  // far above what any seed has taken
       switch (rng.below(4)) {
         case 0:
-          if (said.size() == count || speaker.push(next, 0) == admission::full) break;
+          if (said.size() == count || speaker.push(next, 0) == send_result::full) break;
           said.push_back(next);
           next = random_line(
               rng, rng.once_in(5) ? o.max_message : std::min<std::size_t>(o.max_message, 80));
           break;
         case 1: {
-          parley::gather batch;
+          parley::protocol::gather batch;
           speaker.prepare_write(batch, start);
           if (batch.empty()) break;
           const auto bytes = batch.pieces().front();
@@ -563,7 +556,7 @@ TEST_CASE("what one side says is what the other hears, in random reads and write
 
 TEST_CASE("a plain conversation is complete when both have said all, and owes nothing") {
   lines l{options{}};
-  CHECK(l.push("last", 0) == admission::queued);
+  CHECK(l.push("last", 0) == send_result::queued);
   CHECK(feed(l, "first\n") == no_error);
   l.finish();
   CHECK_FALSE(l.settled());

@@ -16,5 +16,5 @@ TEST_CASE("receipts are equal when they are of the same message") {
 }
 
 TEST_CASE("a program has 64 tags") {
-  CHECK(parley::tag_count == 64);  // DESIGN section 5: 64 and up are kept for parley
+  CHECK(parley::tag_count == 64);  // docs/wire.md: 64 and up are kept for parley
 }

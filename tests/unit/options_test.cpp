@@ -30,7 +30,7 @@ std::string complaint(const change& c) {
 bool passes(const change& c) { return complaint(c).empty(); }
 
 constexpr std::size_t overhead = 12;                   // u24 length, u8 type, u64 sequence
-constexpr std::size_t format_limit = 16'777'216 - 9;   // DESIGN section 9: 16 MiB - 9
+constexpr std::size_t format_limit = 16'777'216 - 9;   // the format allows 16 MiB - 9
 constexpr std::size_t largest_window = 4'294'967'295;  // u32 on the wire
 
 /// Everything as large as the largest message needs it.
@@ -46,7 +46,7 @@ TEST_CASE("the defaults are valid and are those of the design") {
   const options o;
   CHECK_NOTHROW(parley::validate(o));
   CHECK(o.name.empty());
-  CHECK(o.max_message == 1'048'576);  // DESIGN section 9: 1 MiB, 4 MiB, 4 MiB, 5 s each
+  CHECK(o.max_message == 1'048'576);  // the defaults: 1 MiB, 4 MiB, 4 MiB, 5 s each
   CHECK(o.window == 4'194'304);
   CHECK(o.outbox == 4'194'304);
   CHECK(o.heartbeat == 5s);

@@ -1,4 +1,4 @@
-#include <parley/outbox.hpp>
+#include <parley/protocol/outbox.hpp>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
@@ -15,14 +15,14 @@
 
 namespace {
 
-using parley::chunk_size;
-using parley::gather;
-using parley::outbox;
+using parley::protocol::chunk_size;
+using parley::protocol::gather;
+using parley::protocol::outbox;
 using parley::test::joined;
 using parley::test::message_frame;
 using parley::test::pattern;
 
-constexpr std::size_t overhead = 12;            // of a message frame, DESIGN section 5
+constexpr std::size_t overhead = 12;            // of a message frame, docs/wire.md
 constexpr std::size_t plenty = 64 * 1'048'576;  // a limit and a window that never matter
 constexpr std::uint64_t no_limit = ~std::uint64_t{0};
 
@@ -79,8 +79,7 @@ std::size_t frames_in(std::string_view bytes) {
 
 }  // namespace
 
-// --- queueing
-// -------------------------------------------------------------------------------------
+// --- queueing -----------------------------------------------------------------------------------
 
 TEST_CASE("an outbox begins with nothing to write and without memory") {
   outbox box(plenty);
@@ -159,8 +158,7 @@ TEST_CASE("unsent tells what no batch has taken yet") {
   CHECK(box.unsent() == 3);
 }
 
-// --- batches
-// --------------------------------------------------------------------------------------
+// --- batches ------------------------------------------------------------------------------------
 
 TEST_CASE("a batch ends with a whole frame, whatever the window") {
   for (std::uint64_t window = 0; window < 200; ++window) {
@@ -311,8 +309,7 @@ TEST_CASE("a write that took nothing changes nothing") {
   CHECK(!box.between_batches());
 }
 
-// --- the window
-// -----------------------------------------------------------------------------------
+// --- the window ---------------------------------------------------------------------------------
 
 TEST_CASE("as much is written as the window holds, to the byte") {
   constexpr std::uint64_t two = 2 * (overhead + 10);
@@ -360,8 +357,7 @@ TEST_CASE("the window counts over the borders of chunks") {
   CHECK(frames_in(bytes) == 4);
 }
 
-// --- acknowledgements
-// -----------------------------------------------------------------------------
+// --- acknowledgements ---------------------------------------------------------------------------
 
 TEST_CASE("an ack of what was never sent is refused and changes nothing") {
   outbox box(plenty);
@@ -482,8 +478,7 @@ TEST_CASE("an ack for earlier frames is at once room for new ones, even during a
   CHECK(box.fits(overhead + 10));
 }
 
-// --- memory
-// ---------------------------------------------------------------------------------------
+// --- memory -------------------------------------------------------------------------------------
 
 TEST_CASE("many small messages share a chunk") {
   outbox box(plenty);
@@ -546,8 +541,7 @@ TEST_CASE("an outbox that is never quite empty does not grow") {
   }
 }
 
-// --- a new connection
-// -----------------------------------------------------------------------------
+// --- a new connection ---------------------------------------------------------------------------
 
 namespace {
 
@@ -767,8 +761,7 @@ TEST_CASE("numbers near their borders are rewound to as well") {
   }
 }
 
-// --- large sequence numbers
-// -----------------------------------------------------------------------
+// --- large sequence numbers ---------------------------------------------------------------------
 
 TEST_CASE("numbers go on across 2^32, across 2^63 and up to 2^64 - 1") {
   for (const std::uint64_t border :
@@ -794,8 +787,7 @@ TEST_CASE("numbers go on across 2^32, across 2^63 and up to 2^64 - 1") {
   }
 }
 
-// --- against a model
-// ------------------------------------------------------------------------------
+// --- against a model ----------------------------------------------------------------------------
 
 namespace {
 

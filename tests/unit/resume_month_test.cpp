@@ -22,7 +22,7 @@
 #include <parley/error.hpp>
 #include <parley/options.hpp>
 #include <parley/peer.hpp>
-#include <parley/session.hpp>
+#include <parley/protocol/session.hpp>
 
 #include "support/manual_clock.hpp"
 #include "support/pipe_listener.hpp"
@@ -31,7 +31,7 @@
 #include "support/run.hpp"
 
 // A month of two programs that say something now and then, over a network that fails for seconds or
-// for hours: real carriers and the real dialer, in virtual time.
+// for hours: real conversations and the real dialer, in virtual time.
 
 namespace {
 

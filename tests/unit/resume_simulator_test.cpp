@@ -8,7 +8,7 @@
 #include "support/random.hpp"
 #include "support/session_pair.hpp"
 
-// Promise 2 of DESIGN over any number of broken connections: nothing lost, doubled or reordered,
+// Over any number of broken connections: nothing lost, doubled or reordered,
 // and nothing silent when one side dies. A run follows from its seed alone, so a seed that fails
 // here fails again: set `first` to it and the count to 1.
 

@@ -20,7 +20,7 @@
 #include <parley/error.hpp>
 #include <parley/options.hpp>
 #include <parley/peer.hpp>
-#include <parley/session.hpp>
+#include <parley/protocol/session.hpp>
 
 #include "support/manual_clock.hpp"
 #include "support/pipe_listener.hpp"
@@ -29,7 +29,7 @@
 #include "support/run.hpp"
 
 // One whole conversation, cut at every byte that passes in either direction, in every way in which
-// a connection can fail. Real carriers and the real dialer, in virtual time.
+// a connection can fail. Real conversations and the real dialer, in virtual time.
 
 namespace {
 

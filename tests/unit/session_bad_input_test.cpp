@@ -1,4 +1,4 @@
-#include <parley/session.hpp>
+#include <parley/protocol/session.hpp>
 
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
@@ -23,11 +23,11 @@ using namespace std::chrono_literals;
 using namespace parley::test;
 using parley::errc;
 using parley::options;
-using parley::session;
+using parley::protocol::session;
 
-constexpr parley::frame::session_id id{7};
+constexpr parley::protocol::frame::session_id id{7};
 constexpr std::size_t max_message = 1000;
-constexpr std::size_t control_limit = 512;  // DESIGN section 5
+constexpr std::size_t control_limit = 512;  // docs/wire.md
 constexpr std::size_t message_limit = 8 + max_message;
 constexpr std::size_t longest = 16'777'215;  // of what a u24 can announce
 
@@ -55,7 +55,7 @@ std::string welcome_bytes() {
   session listener(small(), id);
   dialer.dial(start);
   const auto hello = drain(dialer);
-  REQUIRE(!listener.accept(hello_in(hello), start));
+  REQUIRE(!listener.answer(hello_in(hello), start));
   return drain(listener);
 }
 
@@ -70,7 +70,7 @@ session_ptr listener() {
   other.dial(start);
   const auto hello = drain(other);
   auto s = std::make_unique<session>(small(), id);
-  REQUIRE(!s->accept(hello_in(hello), start));
+  REQUIRE(!s->answer(hello_in(hello), start));
   drain(*s);
   return s;
 }
@@ -139,8 +139,7 @@ std::string announced(unsigned type, std::size_t length) {
 
 }  // namespace
 
-// --- before the welcome
-// ---------------------------------------------------------------------------
+// --- before the welcome -------------------------------------------------------------------------
 
 TEST_CASE("a frame before the welcome is out of place, whatever it is") {
   const phase waiting{"waiting for the welcome", dialing};
@@ -218,8 +217,7 @@ TEST_CASE("a hello in the dialer's direction is out of place") {
   CHECK(answer({"waiting for the welcome", dialing}, drain(other)) == errc::unexpected_frame);
 }
 
-// --- lengths, once connected
-// ----------------------------------------------------------------------
+// --- lengths, once connected --------------------------------------------------------------------
 
 TEST_CASE("a length of zero is refused, for every type but those that are skipped") {
   for (unsigned type = 0; type < 256; ++type) {
@@ -266,8 +264,7 @@ TEST_CASE("a message of the largest size is taken") {
   }
 }
 
-// --- types
-// ----------------------------------------------------------------------------------------
+// --- types --------------------------------------------------------------------------------------
 
 TEST_CASE("a greeting in the middle of a conversation is out of place") {
   for (const unsigned type : {0x01U, 0x02U}) {
@@ -338,8 +335,7 @@ TEST_CASE("the tags from 64 on are kept for parley, and refused by the header al
   }
 }
 
-// --- numbers
-// --------------------------------------------------------------------------------------
+// --- numbers ------------------------------------------------------------------------------------
 
 TEST_CASE("a gap in the sequence is refused, as soon as its number is there") {
   for (const auto& p : talking) {
@@ -381,10 +377,10 @@ TEST_CASE("an ack of what was never sent is refused, in every frame that carries
 
 TEST_CASE("an ack of what is queued and not yet sent is refused") {
   auto s = listener();
-  REQUIRE(s->push("queued", 0) == parley::admission::queued);
+  REQUIRE(s->push("queued", 0) == parley::send_result::queued);
   CHECK(feed(*s, ack_frame(1)) == errc::bad_ack);
   auto t = listener();
-  REQUIRE(t->push("queued", 0) == parley::admission::queued);
+  REQUIRE(t->push("queued", 0) == parley::send_result::queued);
   drain(*t);
   CHECK(feed(*t, ack_frame(1)) == no_error);
 }
@@ -392,7 +388,7 @@ TEST_CASE("an ack of what is queued and not yet sent is refused") {
 TEST_CASE("an ack that is taken back is refused, in every frame that carries one") {
   for (const auto& back : {ack_frame(1), ping_frame(5, 1), pong_frame(5, 0)}) {
     auto s = listener();
-    for (int i = 0; i < 3; ++i) REQUIRE(s->push("sent", 0) == parley::admission::queued);
+    for (int i = 0; i < 3; ++i) REQUIRE(s->push("sent", 0) == parley::send_result::queued);
     drain(*s);
     REQUIRE(feed(*s, ack_frame(2)) == no_error);
     CHECK(feed(*s, back) == errc::bad_ack);
@@ -428,8 +424,7 @@ TEST_CASE("a message after the goodbye is refused, and so is a second goodbye") 
   CHECK(answer(over, message_frame(0, "zero")) == no_error);  // a repeat
 }
 
-// --- what stays
-// -----------------------------------------------------------------------------------
+// --- what stays ---------------------------------------------------------------------------------
 
 TEST_CASE("what had arrived before a bad frame can still be taken") {
   for (const auto& bad : {header_of(0x04, 0), header_of(0x80, longest), message_frame(7, "gap"),
@@ -451,7 +446,7 @@ TEST_CASE("a large frame that is refused takes no memory for its body") {
     other.dial(start);
     const auto hello = drain(other);
     auto s = std::make_unique<session>(o, id);
-    REQUIRE(!s->accept(hello_in(hello), start));
+    REQUIRE(!s->answer(hello_in(hello), start));
     drain(*s);
     return s;
   };

@@ -1,6 +1,6 @@
 // Frames without end, and lengths that no peer should announce: what they cost, and what an honest
 // peer may do without ever being taken for one who sends them.
-#include <parley/session.hpp>
+#include <parley/protocol/session.hpp>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
@@ -15,8 +15,8 @@
 #include <system_error>
 #include <vector>
 
-#include <parley/allowance.hpp>
-#include <parley/detail/greet.hpp>
+#include <parley/detail/read_hello.hpp>
+#include <parley/protocol/token_bucket.hpp>
 
 #include "bench/resident.hpp"
 #include "support/bytes.hpp"
@@ -26,12 +26,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace parley::test;
-using parley::allowance;
-using parley::chunk_size;
 using parley::errc;
 using parley::options;
-using parley::session;
-namespace frame = parley::frame;
+using parley::protocol::chunk_size;
+using parley::protocol::session;
+using parley::protocol::token_bucket;
+namespace frame = parley::protocol::frame;
 
 constexpr std::size_t flood = 10'000'000;  // the issue's bar, and under 1 MiB
 constexpr double most_kib = 1024;
@@ -74,7 +74,7 @@ TEST_CASE("control frames that bring nothing end the connection when there are t
   for (const auto& k : idle_frames) {
     CAPTURE(k.name);
     pair p;
-    const int both = allowance::at_once + k.more;
+    const int both = token_bucket::at_once + k.more;
     const auto most = static_cast<std::uint64_t>(both);
     std::uint64_t i = 0;
     for (; i < most; ++i) REQUIRE(feed(p.dialer, k.bytes(i), p.now) == no_error);
@@ -85,14 +85,14 @@ TEST_CASE("control frames that bring nothing end the connection when there are t
 TEST_CASE("a goodbye that is said again and again is a flood as well") {
   pair p;
   REQUIRE(feed(p.dialer, bye_frame(0), p.now) == no_error);
-  for (int i = 0; i < allowance::at_once; ++i)
+  for (int i = 0; i < token_bucket::at_once; ++i)
     REQUIRE(feed(p.dialer, bye_frame(0), p.now) == no_error);
   CHECK(feed(p.dialer, bye_frame(0), p.now) == errc::frame_flood);
 }
 
 TEST_CASE("all kinds count together, over all connections of a conversation") {
   pair p;
-  for (int i = 0; i < allowance::at_once / 2; ++i)
+  for (int i = 0; i < token_bucket::at_once / 2; ++i)
     REQUIRE(feed(p.dialer, ack_frame(0) + header_of(0x41, 0), p.now) == no_error);
   p.dialer.detach();
   p.listener.detach();
@@ -104,7 +104,7 @@ TEST_CASE("a flood is no end of the conversation: nothing is lost that was said 
   pair p;
   say(p.dialer, "said before");
   std::string bytes;
-  for (int i = 0; i <= allowance::at_once; ++i) bytes += ack_frame(0);
+  for (int i = 0; i <= token_bucket::at_once; ++i) bytes += ack_frame(0);
   const auto why = feed(p.dialer, bytes, p.now);
   REQUIRE(why == errc::frame_flood);
   CHECK_FALSE(parley::is_final(why));
@@ -156,9 +156,9 @@ TEST_CASE("who tries again and again where there is no room makes no flood of as
   wide.window = 64 * small.outbox;
   pair p(small, wide);
   const auto body = pattern(1, 1000);
-  while (p.dialer.push(body, 0) == parley::admission::queued) continue;
+  while (p.dialer.push(body, 0) == parley::send_result::queued) continue;
   for (int i = 0; i < 100'000; ++i) {  // the peer's program looks at nothing, and no time passes
-    REQUIRE(p.dialer.push(body, 0) == parley::admission::full);
+    REQUIRE(p.dialer.push(body, 0) == parley::send_result::full);
     REQUIRE(p.exchange() == no_error);
   }
 }
@@ -185,7 +185,7 @@ TEST_CASE("coming back a thousand times repeats a thousand acks, and is no flood
   REQUIRE(p.exchange() == no_error);
   REQUIRE(take_all(p.listener, p.now).size() == 1);
   REQUIRE(p.exchange() == no_error);
-  for (int i = 0; i < 2 * allowance::at_once; ++i) p.resume();  // a second apart
+  for (int i = 0; i < 2 * token_bucket::at_once; ++i) p.resume();  // a second apart
 }
 
 // --- ten million of them -------------------------------------------------------------------------
@@ -196,11 +196,11 @@ TEST_CASE("ten million frames that bring nothing, as fast as they are put up wit
     CAPTURE(k.name);
     pair p;
     std::string second;
-    for (int i = 0; i < allowance::at_once; ++i) second += k.bytes(static_cast<unsigned>(i));
+    for (int i = 0; i < token_bucket::at_once; ++i) second += k.bytes(static_cast<unsigned>(i));
     REQUIRE(feed(p.dialer, second, p.now) == no_error);
     const growth grown;
     std::size_t sent = 0;
-    for (; sent < flood; sent += allowance::at_once) {
+    for (; sent < flood; sent += token_bucket::at_once) {
       p.now += 1s;
       REQUIRE(feed(p.dialer, second, p.now) == no_error);
       REQUIRE(p.dialer.tick(p.now) == no_error);

@@ -3,7 +3,7 @@
 
 #include "support/session_pair.hpp"
 
-// Promise 2 of DESIGN, while one connection lives: nothing lost, doubled or reordered, whatever the
+// While one connection lives: nothing lost, doubled or reordered, whatever the
 // wire does to the sizes and the times of reads and writes. A run follows from its seed alone, so a
 // seed that fails here fails again: set `first` to it and `count` to 1.
 

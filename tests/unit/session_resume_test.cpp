@@ -1,5 +1,5 @@
 // One conversation over several connections that break wherever they can.
-#include <parley/session.hpp>
+#include <parley/protocol/session.hpp>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
@@ -21,12 +21,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace parley::test;
-using parley::admission;
-using parley::chunk_size;
 using parley::errc;
 using parley::options;
-using parley::session;
-using parley::frame::refuse_reason;
+using parley::refuse_reason;
+using parley::send_result;
+using parley::protocol::chunk_size;
+using parley::protocol::session;
 using strings = std::vector<std::string>;
 
 std::string refuse_frame(refuse_reason reason, std::uint64_t next) {
@@ -149,7 +149,7 @@ TEST_CASE("what is said while there is no connection goes out over the next one"
   p.cut();
   say(p.dialer, "meanwhile");
   say(p.listener, "here too");
-  CHECK(p.dialer.push(std::string(options().max_message + 1, 'x'), 0) == admission::too_large);
+  CHECK(p.dialer.push(std::string(options().max_message + 1, 'x'), 0) == send_result::too_large);
   CHECK(fates_in(p.dialer) == fates{0, 1, 1});
   p.reconnect();
   REQUIRE(p.exchange() == no_error);
@@ -163,8 +163,8 @@ TEST_CASE("the peer's limit for a message binds while there is no connection") {
   narrow.max_message = 100;
   pair p(named("ann"), narrow);
   p.cut();
-  CHECK(p.dialer.push(std::string(101, 'x'), 0) == admission::too_large);
-  CHECK(p.dialer.push(std::string(100, 'x'), 0) == admission::queued);
+  CHECK(p.dialer.push(std::string(101, 'x'), 0) == send_result::too_large);
+  CHECK(p.dialer.push(std::string(100, 'x'), 0) == send_result::queued);
 }
 
 TEST_CASE("an outbox that is full stays so until a new connection brings an ack") {
@@ -175,12 +175,12 @@ TEST_CASE("an outbox that is full stays so until a new connection brings an ack"
   say(p.dialer, pattern(0, 100));
   REQUIRE(p.exchange() == no_error);
   p.cut();
-  CHECK(p.dialer.push("", 0) == admission::full);
+  CHECK(p.dialer.push("", 0) == send_result::full);
   CHECK(take_all(p.listener, p.now).size() == 1);  // released while nobody can be told
-  CHECK(p.dialer.push("", 0) == admission::full);
+  CHECK(p.dialer.push("", 0) == send_result::full);
   p.reconnect();
   REQUIRE(p.exchange() == no_error);
-  CHECK(p.dialer.push(pattern(1, 100), 0) == admission::queued);
+  CHECK(p.dialer.push(pattern(1, 100), 0) == send_result::queued);
 }
 
 TEST_CASE("the message that a program looks at stays where it is while connections come and go") {
@@ -395,11 +395,11 @@ TEST_CASE("hello and welcome say where each side stands") {
   CHECK(h.welcomed == 1);
   CHECK(h.next == 5);
   CHECK(h.base == 0);
-  REQUIRE(!p.listener.accept(h, p.now));
+  REQUIRE(!p.listener.answer(h, p.now));
   const auto answer = prepared(p.listener, p.now);
-  parley::frame::welcome w;
-  REQUIRE(!parley::frame::decode(
-      std::string_view(answer).substr(4, parley::frame::read_header(answer).length), w));
+  parley::protocol::frame::welcome w;
+  REQUIRE(!parley::protocol::frame::decode(
+      std::string_view(answer).substr(4, parley::protocol::frame::read_header(answer).length), w));
   CHECK(w.session == id);
   CHECK(w.attempt == 2);
   CHECK(w.next == 3);
@@ -417,7 +417,7 @@ TEST_CASE("a welcome that is lost ten times running leaves one conversation, and
     const auto hello = drain(dialer, now);
     CHECK(hello_in(hello).attempt == attempt);
     CHECK(hello_in(hello).welcomed == 0);
-    REQUIRE(!listener.accept(hello_in(hello), now));
+    REQUIRE(!listener.answer(hello_in(hello), now));
     (void)drain(listener, now);  // the welcome and the message
     CHECK(listener.again() == (attempt == 1 ? 0 : 1));
     dialer.detach();
@@ -440,7 +440,7 @@ TEST_CASE("a refused hello leaves a conversation as it was, its connection too")
   const auto bytes = prepared(p.listener, p.now);
   p.listener.commit_write(bytes.size() / 2, p.now);
 
-  parley::frame::hello fair;
+  parley::protocol::frame::hello fair;
   fair.session = id;
   fair.attempt = 2;
   fair.welcomed = 1;
@@ -452,7 +452,7 @@ TEST_CASE("a refused hello leaves a conversation as it was, its connection too")
   const auto refused = [&](auto change) {
     auto h = fair;
     change(h);
-    const auto why = p.listener.accept(h, p.now);
+    const auto why = p.listener.answer(h, p.now);
     CHECK(p.listener.check(h) == why);
     return why;
   };
@@ -480,7 +480,7 @@ TEST_CASE("a welcome that does not fit leaves the dialer's conversation as it wa
   CHECK(take_all(p.listener, p.now).size() == 1);
   REQUIRE(p.pass(5ms) == no_error);
   p.cut();
-  parley::frame::welcome fair;
+  parley::protocol::frame::welcome fair;
   fair.session = id;
   fair.attempt = 2;
   fair.next = 1;
@@ -516,7 +516,7 @@ TEST_CASE("the peer's word in the old greeting, and after it, is all that a new 
   REQUIRE(p.dialer.take(p.now));
   REQUIRE(p.pass(5ms) == no_error);  // 0 is acknowledged, 1 to 3 arrived
   REQUIRE(p.listener.acknowledged() == 1);
-  parley::frame::hello h;
+  parley::protocol::frame::hello h;
   h.session = id;
   h.attempt = 1;
   h.window = static_cast<std::uint32_t>(options().window);
@@ -562,7 +562,7 @@ TEST_CASE("goodbye may be said while there is no connection") {
   p.cut();
   p.dialer.finish();
   p.listener.finish();
-  CHECK(p.dialer.push("late", 0) == admission::closed);
+  CHECK(p.dialer.push("late", 0) == send_result::closed);
   p.reconnect();
   REQUIRE(p.exchange() == no_error);
   (void)p.dialer.take(p.now);
@@ -592,7 +592,7 @@ TEST_CASE("a conversation comes to its end wherever its connections break") {
       std::size_t left = interval;
       dialer.dial(now);
       const auto hello = drain(dialer, now);
-      REQUIRE(!listener.accept(hello_in(hello), now));
+      REQUIRE(!listener.answer(hello_in(hello), now));
       bool dialer_next = false;
       while (left != 0 && (dialer.wants_write() || listener.wants_write())) {
         session& from = dialer_next ? dialer : listener;
@@ -822,7 +822,7 @@ TEST_CASE("the same is told in the other direction") {
   p.cut();
   p.dialer.dial(p.now);
   const auto hello = drain(p.dialer, p.now);
-  REQUIRE(!p.listener.accept(hello_in(hello), p.now));
+  REQUIRE(!p.listener.answer(hello_in(hello), p.now));
   CHECK(fates_in(p.listener) == fates{0, 2, 3});
   CHECK(p.listener.again() == 3);
 }

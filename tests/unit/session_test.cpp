@@ -1,4 +1,4 @@
-#include <parley/session.hpp>
+#include <parley/protocol/session.hpp>
 
 #include <algorithm>
 #include <catch2/catch_test_macros.hpp>
@@ -19,12 +19,12 @@ namespace {
 
 using namespace std::chrono_literals;
 using namespace parley::test;
-using parley::admission;
-using parley::allowance;
-using parley::chunk_size;
 using parley::errc;
 using parley::options;
-using parley::session;
+using parley::send_result;
+using parley::protocol::chunk_size;
+using parley::protocol::session;
+using parley::protocol::token_bucket;
 
 /// As little as options allow for messages of `size` bytes.
 options narrow(std::size_t size) {
@@ -36,8 +36,7 @@ options narrow(std::size_t size) {
 
 }  // namespace
 
-// --- a conversation
-// -------------------------------------------------------------------------------
+// --- a conversation -----------------------------------------------------------------------------
 
 TEST_CASE("two sessions greet, and know each other") {
   pair p;
@@ -80,7 +79,7 @@ TEST_CASE("what comes in one read with the welcome arrives") {
     say(listener, "at once");
     dialer.dial(start);
     const auto hello = drain(dialer);
-    REQUIRE(!listener.accept(hello_in(hello), start));
+    REQUIRE(!listener.answer(hello_in(hello), start));
     REQUIRE(feed(dialer, drain(listener), start, slice) == no_error);
     CHECK(dialer.connected());
     CHECK(take_all(dialer) == std::vector<std::string>{"at once"});
@@ -142,14 +141,14 @@ TEST_CASE("a conversation cut into single bytes is the same conversation") {
 
 TEST_CASE("what cannot be said is refused at once and sends nothing") {
   pair p(named("ann"), narrow(100));
-  CHECK(p.dialer.push(std::string(101, 'x'), 0) == admission::too_large);  // for the peer
-  CHECK(p.listener.push(std::string(101, 'x'), 0) == admission::too_large);
-  CHECK(p.dialer.push("x", 64) == admission::unfit);
-  CHECK(p.dialer.push("x", 255) == admission::unfit);
+  CHECK(p.dialer.push(std::string(101, 'x'), 0) == send_result::too_large);  // for the peer
+  CHECK(p.listener.push(std::string(101, 'x'), 0) == send_result::too_large);
+  CHECK(p.dialer.push("x", 64) == send_result::unfit);
+  CHECK(p.dialer.push("x", 255) == send_result::unfit);
   CHECK(session::unfit("x") == errc::bad_tag);
   CHECK(!p.dialer.wants_write());
   CHECK(p.dialer.next_sequence() == 0);
-  CHECK(p.dialer.push(std::string(100, 'x'), 63) == admission::queued);
+  CHECK(p.dialer.push(std::string(100, 'x'), 63) == send_result::queued);
 }
 
 TEST_CASE("a full outbox refuses what it cannot hold, and takes it after an ack") {
@@ -160,14 +159,14 @@ TEST_CASE("a full outbox refuses what it cannot hold, and takes it after an ack"
   const auto body = pattern(1, 1000);
   say(p.dialer, body);
   say(p.dialer, body);
-  CHECK(p.dialer.push("", 0) == admission::full);
+  CHECK(p.dialer.push("", 0) == send_result::full);
   REQUIRE(p.exchange() == no_error);
-  CHECK(p.dialer.push("", 0) == admission::full);  // sent, not acknowledged
+  CHECK(p.dialer.push("", 0) == send_result::full);  // sent, not acknowledged
   REQUIRE(p.listener.take(p.now));
   REQUIRE(p.listener.take(p.now));
   REQUIRE(p.pass(5ms) == no_error);
-  CHECK(p.dialer.push(body, 0) == admission::queued);
-  CHECK(p.dialer.push("", 0) == admission::full);
+  CHECK(p.dialer.push(body, 0) == send_result::queued);
+  CHECK(p.dialer.push("", 0) == send_result::full);
 }
 
 TEST_CASE("statistics count what was said, sent and acknowledged, both ways") {
@@ -209,8 +208,7 @@ TEST_CASE("the goodbye is no message: it is not counted") {
   CHECK(p.dialer.acknowledged() == 2);  // with the goodbye
 }
 
-// --- acknowledgements
-// -----------------------------------------------------------------------------
+// --- acknowledgements ---------------------------------------------------------------------------
 
 TEST_CASE("an ack goes out when the program comes back, not when the message arrives") {
   pair p;
@@ -267,8 +265,7 @@ TEST_CASE("an ack goes at once at a quarter of the window") {
   CHECK(!p.listener.urgent());
 }
 
-// --- the window
-// -----------------------------------------------------------------------------------
+// --- the window ---------------------------------------------------------------------------------
 
 TEST_CASE("the window stops the sender, and an ack sets it going again") {
   auto o = named("bob");
@@ -318,8 +315,7 @@ TEST_CASE("pings, pongs and acks are not held up by a full window") {
   CHECK(p.dialer.statistics().round_trip_last == 4ms);  // a ping is timed from its write
 }
 
-// --- writing
-// --------------------------------------------------------------------------------------
+// --- writing ------------------------------------------------------------------------------------
 
 TEST_CASE("many small messages leave in one write") {
   pair p;
@@ -374,13 +370,13 @@ TEST_CASE("who has no room asks how far the peer is that would not say so by its
   std::uint64_t sent = 0;
   for (int rounds = 0; rounds < 10; ++rounds) {  // and no time passes
     const auto before = sent;
-    while (p.dialer.push(pattern(sent, small.max_message / 4), 0) == admission::queued) ++sent;
+    while (p.dialer.push(pattern(sent, small.max_message / 4), 0) == send_result::queued) ++sent;
     REQUIRE(sent > before);
     REQUIRE(p.exchange() == no_error);
     (void)take_all(p.listener, p.now);
     // One question at a time, whoever asks for room how often.
-    REQUIRE(p.dialer.push(pattern(sent, small.max_message / 4), 0) == admission::full);
-    REQUIRE(p.dialer.push(pattern(sent, small.max_message / 4), 0) == admission::full);
+    REQUIRE(p.dialer.push(pattern(sent, small.max_message / 4), 0) == send_result::full);
+    REQUIRE(p.dialer.push(pattern(sent, small.max_message / 4), 0) == send_result::full);
     const auto asked = drain(p.dialer, p.now);
     CHECK(asked.size() == ping_frame(1, 0).size());
     REQUIRE(feed(p.listener, asked, p.now) == no_error);
@@ -392,9 +388,9 @@ TEST_CASE("who has no room asks how far the peer is that would not say so by its
 TEST_CASE("who is told how far the peer is without asking does not ask") {
   auto o = named("ann");
   pair p(o, o);
-  while (p.dialer.push(pattern(1, 10'000), 0) == admission::queued) continue;
+  while (p.dialer.push(pattern(1, 10'000), 0) == send_result::queued) continue;
   drain(p.dialer, p.now);
-  CHECK(p.dialer.push(pattern(1, 10'000), 0) == admission::full);
+  CHECK(p.dialer.push(pattern(1, 10'000), 0) == send_result::full);
   CHECK(!p.dialer.wants_write());
 }
 
@@ -414,8 +410,7 @@ TEST_CASE("nothing is to be written once all is written") {
   CHECK(prepared(p.dialer, p.now).empty());
 }
 
-// --- the greeting
-// ---------------------------------------------------------------------------------
+// --- the greeting -------------------------------------------------------------------------------
 
 TEST_CASE("a dialer waits for the welcome as long as the handshake may take") {
   auto o = named("ann");
@@ -449,13 +444,13 @@ TEST_CASE("a listener's refusal ends the attempt with its reason and its text") 
 TEST_CASE("a listener's session refuses a stale attempt and stays as it was") {
   pair p;
   say(p.listener, "still here");
-  parley::frame::hello h;
+  parley::protocol::frame::hello h;
   h.session = id;
   h.attempt = 1;
   h.max_message = 100;
   h.window = 112;
   h.heartbeat_ms = 10;
-  CHECK(p.listener.accept(h, p.now) == parley::frame::refuse_reason::stale_attempt);
+  CHECK(p.listener.answer(h, p.now) == parley::refuse_reason::stale_attempt);
   CHECK(p.listener.connected());
   CHECK(p.listener.peer_name() == "ann");
   REQUIRE(p.exchange() == no_error);
@@ -472,8 +467,7 @@ TEST_CASE("both sides beat as fast as the quicker one") {
   }
 }
 
-// --- life and silence
-// -----------------------------------------------------------------------------
+// --- life and silence ---------------------------------------------------------------------------
 
 TEST_CASE("a silent peer is asked after one heartbeat and given up after two and a half") {
   pair p;
@@ -526,10 +520,10 @@ TEST_CASE("a flood of pings is answered with one pong and grows nothing") {
   REQUIRE(feed(p.dialer, ping_frame(0, 0), p.now) == no_error);
   drain(p.dialer, p.now);
   const auto before = (static_cast<void>(p.dialer.prepare_read()), p.dialer.statistics().memory);
-  for (std::uint64_t token = 1; token <= allowance::at_once; ++token)
+  for (std::uint64_t token = 1; token <= token_bucket::at_once; ++token)
     REQUIRE(feed(p.dialer, ping_frame(token, 0), p.now) == no_error);
   CHECK(p.dialer.statistics().memory <= before);
-  CHECK(drain(p.dialer, p.now) == pong_frame(allowance::at_once, 0));
+  CHECK(drain(p.dialer, p.now) == pong_frame(token_bucket::at_once, 0));
 }
 
 TEST_CASE("a ping brings a round trip into the statistics") {
@@ -560,15 +554,14 @@ TEST_CASE("ten idle minutes are survived, and cost no memory") {
   CHECK(take_all(p.dialer, p.now) == std::vector<std::string>{"after"});
 }
 
-// --- the goodbye
-// ----------------------------------------------------------------------------------
+// --- the goodbye --------------------------------------------------------------------------------
 
 TEST_CASE("after finish nothing more can be said, and finish may be repeated") {
   pair p;
   say(p.dialer, "last");
   p.dialer.finish();
   p.dialer.finish();
-  CHECK(p.dialer.push("more", 0) == admission::closed);
+  CHECK(p.dialer.push("more", 0) == send_result::closed);
   CHECK(drain(p.dialer, p.now) == message_frame(0, "last") + bye_frame(1));
 }
 
@@ -737,7 +730,7 @@ TEST_CASE("the goodbye fits a full outbox") {
   o.outbox = overhead + 100;
   pair p(o);
   say(p.dialer, pattern(1, 100));
-  REQUIRE(p.dialer.push("", 0) == admission::full);
+  REQUIRE(p.dialer.push("", 0) == send_result::full);
   p.dialer.finish();
   REQUIRE(p.exchange() == no_error);
   CHECK(take_all(p.listener, p.now).size() == 1);

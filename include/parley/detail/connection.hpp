@@ -7,12 +7,12 @@
 #include <system_error>
 #include <utility>
 
-#include <parley/detail/alarms.hpp>
 #include <parley/detail/asio.hpp>
 #include <parley/detail/loop.hpp>
 #include <parley/detail/stream.hpp>
+#include <parley/detail/timer_queue.hpp>
 #include <parley/error.hpp>
-#include <parley/outbox.hpp>
+#include <parley/protocol/outbox.hpp>
 
 namespace parley::detail {
 
@@ -20,13 +20,13 @@ namespace parley::detail {
 ///
 ///      prepare_write ──▶ send loop ────▶ stream
 ///      commit_read ◀──── receive loop ◀─ stream
-///      tick ◀─────────── watchdog, an alarm
+///      tick ◀─────────── watchdog, a queued timer
 ///
 /// Two coroutines on one executor, neither of which is cancelled to be continued. A plain socket is
 /// written at once, in line, and only what it does not take is left to the send loop. `Owner` is
 /// told of what happens, and kept alive until both are done. Not safe for sharing between threads.
 template <typename Stream, typename Protocol, typename Clock, typename Owner>
-class connection final : private alarm<Clock> {
+class connection final : private queued_timer<Clock> {
  public:
   using time_point = typename Protocol::time_point;
   static constexpr std::chrono::seconds linger{1};  ///< until a peer that is done must have closed
@@ -38,9 +38,9 @@ class connection final : private alarm<Clock> {
   }
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
-  ~connection() { owner_.alarms().unset(*this); }
+  ~connection() { owner_.timers().unset(*this); }
 
-  /// Starts the loops; the protocol has been told to `dial` or to `accept` before. When all are
+  /// Starts the loops; the protocol has been told to `dial` or to `answer` before. When all are
   /// done the owner hears of it by `connection_over`, posted.
   void start() {
     receiving_ = receive_loop();
@@ -62,7 +62,7 @@ class connection final : private alarm<Clock> {
 
   /// Moves the watchdog's next look forward if something is due earlier now.
   void rearm() {
-    if (!stopped_ && due() < this->rings_at()) owner_.alarms().set(*this, due());
+    if (!stopped_ && due() < this->expires_at()) owner_.timers().set(*this, due());
   }
 
   /// Ends the connection because the conversation ends at once, which the peer is told if the
@@ -79,7 +79,7 @@ class connection final : private alarm<Clock> {
     stopped_ = true;
     reason_ = why;
     close_stream(stream_);
-    owner_.alarms().unset(*this);
+    owner_.timers().unset(*this);
     output_.open();
     room_.open();
   }
@@ -108,7 +108,7 @@ class connection final : private alarm<Clock> {
 
   loop<connection> receive_loop() {
     operation_memory memory;
-    if (protocol_.connected()) owner_.connected();
+    if (protocol_.connected()) owner_.greetings_done();
     while (reads()) {
       if (!has_room()) co_await room_;
       if constexpr (pollable<Stream>)
@@ -161,7 +161,7 @@ class connection final : private alarm<Clock> {
           continue;
         }
         operation some(owner_, [this](auto done) {
-          gather batch;
+          protocol::gather batch;
           protocol_.prepare_write(batch, Clock::now());
           stream_.async_write_some(write_buffers(batch), std::move(done));
         });
@@ -176,7 +176,7 @@ class connection final : private alarm<Clock> {
     }
   }
 
-  void ring() override {
+  void expired() override {
     try {
       let_go();
       now_ = Clock::now();
@@ -224,7 +224,7 @@ class connection final : private alarm<Clock> {
     now_ = Clock::now();
     const bool before = protocol_.connected();
     if (const auto bad = protocol_.commit_read(n, now_)) return stop(bad);
-    if (!before && protocol_.connected()) owner_.connected();
+    if (!before && protocol_.connected()) owner_.greetings_done();
     if (ec && ec != asio::error::eof) stop(ec);
     input_ended_ |= ec == asio::error::eof;
     if (const auto bad = input_ended_ ? protocol_.commit_end() : std::error_code{})
@@ -245,7 +245,7 @@ class connection final : private alarm<Clock> {
     writing_ = true;
     while (!blocked && !stopped_ && protocol_.wants_write()) {
       if (what == extent::full_batches && !protocol_.batch_is_full()) break;
-      gather batch;
+      protocol::gather batch;
       const auto now = dispatching_ ? now_ : Clock::now();
       protocol_.prepare_write(batch, now);
       std::error_code ec;

@@ -14,13 +14,13 @@
 #include <asio/cancellation_signal.hpp>
 
 #include <parley/detail/asio.hpp>
-#include <parley/detail/backoff.hpp>
 #include <parley/detail/random.hpp>
 #include <parley/detail/stream.hpp>
 #include <parley/detail/wakeup.hpp>
 #include <parley/error.hpp>
 #include <parley/options.hpp>
 #include <parley/printable.hpp>
+#include <parley/protocol/backoff.hpp>
 
 namespace parley::detail {
 
@@ -33,27 +33,28 @@ namespace parley::detail {
 
 /// Makes the connections of one conversation, one after the other, until it has ended.
 ///
-///   const auto d = std::make_shared<dialer<Connector, Carrier>>(std::move(connect), carrier);
-///   spawn(executor, d->run(d));
+///   const auto d = std::make_shared<dialer<Connector, Conversation>>(std::move(connect),
+///   conversation); spawn(executor, d->run(d));
 ///
-/// Used on the carrier's executor.
-template <typename Stream, typename Connector, typename Clock, typename Carrier>
-class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clock, Carrier>> {
+/// Used on the conversation's executor.
+template <typename Stream, typename Connector, typename Clock, typename Conversation>
+class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clock, Conversation>> {
  public:
-  dialer(Connector how, std::shared_ptr<Carrier> c)
+  dialer(Connector how, std::shared_ptr<Conversation> c)
       : connect_(std::move(how)),
-        carrier_(std::move(c)),
+        conversation_(std::move(c)),
         give_up_(Clock::now() + settings().wait_for) {}
 
   /// Completes when the conversation has ended. Never throws.
   static asio::awaitable<void> run(std::shared_ptr<dialer> self) {
-    while (!self->carrier_->ended()) co_await self->connection();
+    while (!self->conversation_->ended()) co_await self->connection();
   }
 
   /// Throws what the last attempt failed with.
   [[noreturn]] void rethrow() const {
     if (thrown_) std::rethrow_exception(thrown_);
-    throw std::system_error(carrier_->reason(), printable(carrier_->protocol().refusal()));
+    throw std::system_error(conversation_->reason(),
+                            printable(conversation_->protocol().refusal()));
   }
 
  private:
@@ -75,7 +76,7 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   };
 
   /// Seeded, so that many who lose their listener at once do not come back at once.
-  [[nodiscard]] backoff& pauses() {
+  [[nodiscard]] protocol::backoff& pauses() {
     if (pauses_) return *pauses_;
     std::uint32_t seed = 0;
     fill_randomly(&seed, sizeof seed);
@@ -83,14 +84,14 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   }
 
   /// Whether no message can be lost any more: then only the peer may not know that all is well.
-  [[nodiscard]] bool settled() const { return carrier_->protocol().settled(); }
+  [[nodiscard]] bool settled() const { return conversation_->protocol().settled(); }
 
-  [[nodiscard]] const options& settings() const noexcept { return carrier_->settings(); }
+  [[nodiscard]] const options& settings() const noexcept { return conversation_->settings(); }
 
   /// Grows with every message that is acknowledged or handed out.
   [[nodiscard]] std::uint64_t moved() const {
-    return carrier_->protocol().acknowledged() +
-           carrier_->protocol().statistics().messages_received;
+    return conversation_->protocol().acknowledged() +
+           conversation_->protocol().statistics().messages_received;
   }
 
   /// One connection, and what comes after it: the end, or a pause.
@@ -98,48 +99,48 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
     const auto begun = Clock::now();
     const auto before = moved();
     const std::error_code why = co_await attempt();
-    if (carrier_->ended()) co_return;
+    if (conversation_->ended()) co_return;
     if (carried_) judge(begun, before);
-    if (is_over(why)) co_return carrier_->conclude(why);
+    if (is_over(why)) co_return conversation_->conclude(why);
     const auto delay = pause(why, begun);
     const auto what = carried_ ? event::kind::lost : event::kind::failed;
-    carrier_->tell({.what = what, .reason = why, .delay = delay});
-    (void)co_await carrier_->unattended(carrier_->epoch(), delay);
+    conversation_->tell({.what = what, .reason = why, .delay = delay});
+    (void)co_await conversation_->unattended(conversation_->epoch(), delay);
   }
 
   /// One connection, from the first try to its end; why it ended.
   asio::awaitable<std::error_code> attempt() {
     carried_ = false;
-    carrier_->next_attempt();
-    carrier_->tell({.what = event::kind::connecting});
+    conversation_->next_attempt();
+    conversation_->tell({.what = event::kind::connecting});
     const auto made = connect();
-    wakeup::waiter here(carrier_->changed());
-    while (!made->done && !carrier_->ended()) co_await here.notified();
+    wakeup::waiter here(conversation_->changed());
+    while (!made->done && !conversation_->ended()) co_await here.notified();
     if (!made->done) made->cancel.emit(asio::cancellation_type::terminal);
-    if (carrier_->ended()) made->stream.reset();
+    if (conversation_->ended()) made->stream.reset();
     thrown_ = made->thrown;
     if (!made->stream) co_return made->why;
     // The conversation is with whom it began with.
-    const auto before = carrier_->peer();
+    const auto before = conversation_->peer();
     if (before && before != peer_of(*made->stream)) co_return errc::wrong_identity;
-    const auto connections = carrier_->protocol().statistics().connections;
-    if constexpr (proving<Stream, typename Carrier::protocol_type>)
-      carrier_->protocol().dial(Clock::now(), made->stream->proof());
+    const auto connections = conversation_->protocol().statistics().connections;
+    if constexpr (proving<Stream, typename Conversation::protocol_type>)
+      conversation_->protocol().dial(Clock::now(), made->stream->proof());
     else
-      carrier_->protocol().dial(Clock::now());
-    carrier_->attach(std::move(*made->stream));
-    const auto why = co_await carrier_->run();
-    carried_ = carrier_->protocol().statistics().connections != connections;
+      conversation_->protocol().dial(Clock::now());
+    conversation_->attach(std::move(*made->stream));
+    const auto why = co_await conversation_->run();
+    carried_ = conversation_->protocol().statistics().connections != connections;
     co_return why;
   }
 
-  /// Begins to connect; `carrier::changed` tells when that is done.
+  /// Begins to connect; `conversation::changed` tells when that is done.
   std::shared_ptr<result> connect() {
     const auto made = std::make_shared<result>();
     // A slot lives until its handler is called, and Asio 1.30 posts that call where `fill` never
     // waited: the handler keeps it.
     asio::co_spawn(
-        carrier_->executor(), fill(this->shared_from_this(), made),
+        conversation_->executor(), fill(this->shared_from_this(), made),
         asio::bind_cancellation_slot(made->cancel.slot(), [made](const std::exception_ptr&) {}));
     return made;
   }
@@ -155,7 +156,7 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
       made->thrown = std::current_exception();
     }
     made->done = true;
-    self->carrier_->changed().notify();
+    self->conversation_->changed().notify();
   }
 
   /// The connection has ended: it may have been good enough to begin the count of failures anew.
@@ -174,7 +175,7 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   /// Whether another attempt makes no sense.
   [[nodiscard]] bool is_over(std::error_code why) const {
     if (!why || is_final(why)) return true;
-    if (carrier_->begun() && !Carrier::protocol_type::resumable) return true;
+    if (conversation_->begun() && !Conversation::protocol_type::resumable) return true;
     if (settled() && why == asio::error::connection_refused) return true;
     return Clock::now() >= give_up_;
   }
@@ -189,8 +190,8 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   }
 
   Connector connect_;
-  std::shared_ptr<Carrier> carrier_;
-  std::optional<backoff> pauses_;  ///< most conversations need none
+  std::shared_ptr<Conversation> conversation_;
+  std::optional<protocol::backoff> pauses_;  ///< most conversations need none
   time_point give_up_;
   std::exception_ptr thrown_;  ///< by the connector, last
   bool carried_ = false;       ///< the last attempt became a connection that was welcomed

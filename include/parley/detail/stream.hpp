@@ -15,7 +15,7 @@
 #include <parley/detail/asio.hpp>
 #include <parley/endpoint.hpp>
 #include <parley/identity.hpp>
-#include <parley/outbox.hpp>
+#include <parley/protocol/gather.hpp>
 
 namespace parley::detail {
 
@@ -43,14 +43,14 @@ class write_buffers {
   using value_type = asio::const_buffer;
   using const_iterator = const asio::const_buffer*;
 
-  explicit write_buffers(const gather& g) noexcept {
+  explicit write_buffers(const protocol::gather& g) noexcept {
     for (const auto piece : g.pieces()) buffers_[count_++] = {piece.data(), piece.size()};
   }
   [[nodiscard]] const_iterator begin() const noexcept { return buffers_.data(); }
   [[nodiscard]] const_iterator end() const noexcept { return buffers_.data() + count_; }
 
  private:
-  std::array<asio::const_buffer, gather::most> buffers_{};
+  std::array<asio::const_buffer, protocol::gather::most> buffers_{};
   std::size_t count_ = 0;
 };
 
@@ -70,7 +70,7 @@ std::size_t read_at_once(Stream& s, std::span<char> into, std::error_code& ec) {
 /// Writes as much of `g` as a pollable stream takes now. Several small pieces are made one: that
 /// costs less than to gather them in the kernel.
 template <typename Stream>
-std::size_t write_at_once(Stream& s, const gather& g, std::error_code& ec) {
+std::size_t write_at_once(Stream& s, const protocol::gather& g, std::error_code& ec) {
   constexpr std::size_t small = 1024;
   std::array<char, small> whole;
   const auto pieces = g.pieces();
