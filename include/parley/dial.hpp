@@ -33,19 +33,20 @@ template <typename Connector>
 using stream_of = typename awaited<std::invoke_result_t<Connector&>>::type;
 
 /// 16 random bytes: nobody else's session can be met by chance.
-[[nodiscard]] inline protocol::frame::session_id make_session_id() {
+template <typename Clock>
+[[nodiscard]] protocol::frame::session_id make_session_id() {
   protocol::frame::session_id id;
-  fill_randomly(id.data(), id.size());
+  fill_randomly_on<Clock>(id.data(), id.size());
   return id;
 }
 
-/// A peer whose conversation has not begun.
-template <typename Conversation>
+/// A conversation that has not begun.
+template <typename Clock, typename Conversation>
 [[nodiscard]] std::shared_ptr<Conversation> make_dialing(const asio::any_io_executor& e,
                                                          std::shared_ptr<const options> o) {
   if constexpr (std::constructible_from<typename Conversation::protocol_type, const options&,
                                         const protocol::frame::session_id&>)
-    return std::make_shared<Conversation>(e, std::move(o), make_session_id());
+    return std::make_shared<Conversation>(e, std::move(o), make_session_id<Clock>());
   else
     return std::make_shared<Conversation>(e, std::move(o));
 }
@@ -71,7 +72,7 @@ asio::awaitable<basic_peer<detail::stream_of<Connector>, Protocol, Clock>> dial(
   using conversation_type = typename peer_type::conversation_type;
   validate(o);
   const auto executor = co_await asio::this_coro::executor;
-  const auto conversation = detail::make_dialing<conversation_type>(
+  const auto conversation = detail::make_dialing<Clock, conversation_type>(
       executor, std::make_shared<const options>(std::move(o)));
   peer_type side(conversation);  // aborts if anything below throws
   const auto dialer = std::make_shared<detail::dialer<stream, Connector, Clock, conversation_type>>(

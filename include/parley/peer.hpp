@@ -14,6 +14,7 @@
 #include <parley/detail/asio.hpp>
 #include <parley/detail/conversation.hpp>
 #include <parley/detail/loop.hpp>
+#include <parley/detail/timer.hpp>
 #include <parley/error.hpp>
 #include <parley/identity.hpp>
 #include <parley/message.hpp>
@@ -138,7 +139,7 @@ class basic_peer {
   asio::awaitable<std::uint64_t> close(std::chrono::milliseconds patience) {
     const auto self = conversation_;
     const auto deadline = Clock::now() + patience;
-    asio::basic_waitable_timer<Clock> alarm(self->executor(), deadline);
+    detail::timer<Clock> alarm(self->executor(), deadline);
     alarm.async_wait([self](std::error_code) { self->progressed().notify(); });
     self->finish();
     while (!self->ended() && Clock::now() < deadline) {

@@ -3,7 +3,6 @@
 #include <array>
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/basic_waitable_timer.hpp>
 #include <asio/buffer.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/socket_base.hpp>
@@ -58,7 +57,7 @@ class pipe_listener {
   static asio::awaitable<void> greet(std::shared_ptr<registry> r, std::shared_ptr<Stream> s,
                                      manual_clock::time_point until) {
     const auto executor = co_await asio::this_coro::executor;
-    asio::basic_waitable_timer<manual_clock> deadline(executor, until);
+    manual_clock::timer deadline(executor, until);
     deadline.async_wait([s](std::error_code ec) {
       if (!ec) s->close(ec);
     });

@@ -7,7 +7,6 @@
 #include <asio/error.hpp>
 #include <asio/post.hpp>
 #include <asio/socket_base.hpp>
-#include <asio/steady_timer.hpp>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -16,6 +15,8 @@
 #include <string>
 #include <system_error>
 #include <utility>
+
+#include "support/manual_clock.hpp"
 
 namespace parley::test {
 
@@ -60,7 +61,7 @@ class pipe_stream {
     lane(const asio::any_io_executor& e, std::size_t room)
         : capacity(room), readable(e, never), writable(e, never) {}
 
-    static constexpr auto never = asio::steady_timer::time_point::max();
+    static constexpr auto never = manual_clock::time_point::max();
 
     void changed() {
       ++changes;
@@ -75,8 +76,8 @@ class pipe_stream {
     std::size_t capacity;
     bool ended = false;   ///< nothing more will be written
     bool broken = false;  ///< nobody will read
-    asio::steady_timer readable;
-    asio::steady_timer writable;
+    manual_clock::timer readable;
+    manual_clock::timer writable;
   };
 
   struct state {
@@ -185,7 +186,8 @@ class pipe_stream {
   auto async_read_some(const Buffers& buffers, Token&& token) {
     ++end().reads;
     return asio::async_compose<Token, void(std::error_code, std::size_t)>(
-        read_op<Buffers>{state_, buffers, end().fails_now()}, token, state_->in->readable);
+        read_op<Buffers>{state_, buffers, end().fails_now()}, token,
+        state_->in->readable.get_executor());
   }
 
   /// Completes when at least one byte was taken, or with an error: `broken_pipe` and as above.
@@ -193,7 +195,8 @@ class pipe_stream {
   auto async_write_some(const Buffers& buffers, Token&& token) {
     ++end().writes;
     return asio::async_compose<Token, void(std::error_code, std::size_t)>(
-        write_op<Buffers>{state_, buffers, end().fails_now()}, token, state_->out->writable);
+        write_op<Buffers>{state_, buffers, end().fails_now()}, token,
+        state_->out->writable.get_executor());
   }
 
   /// Ends the output whichever way is asked for; input goes on.

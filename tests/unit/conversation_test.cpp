@@ -2,7 +2,6 @@
 
 #include <array>
 #include <asio/io_context.hpp>
-#include <asio/local/connect_pair.hpp>
 #include <asio/read.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
@@ -23,7 +22,7 @@
 #include <parley/protocol/session.hpp>
 
 #include "support/manual_clock.hpp"
-#include "support/one_connection.hpp"
+#include "support/over_stream.hpp"
 #include "support/pipe_stream.hpp"
 #include "support/run.hpp"
 
@@ -34,9 +33,11 @@ using parley::errc;
 using parley::event;
 using parley::options;
 using parley::send_result;
+using parley::test::answer_over;
+using parley::test::dial_over;
 using parley::test::make_pipe;
 using parley::test::manual_clock;
-using parley::test::one_connection;
+using parley::test::peer_over;
 using parley::test::pipe_end;
 using parley::test::pipe_stream;
 using parley::test::run_virtually;
@@ -44,60 +45,13 @@ using parley::test::start;
 using parley::test::started;
 using parley::test::whole_stream;
 
-template <typename Stream>
-using peer_over = parley::basic_peer<Stream, parley::session, manual_clock>;
 using peer = peer_over<pipe_stream>;
 
+static_assert(!parley::detail::pollable<pipe_stream>);
+static_assert(parley::detail::half_closable<pipe_stream>);
+static_assert(!parley::detail::half_closable<whole_stream>);
+
 // --- two ends that talk over memory --------------------------------------------------------------
-
-/// A connector that gives a stream which exists already.
-template <typename Stream>
-struct over {
-  std::shared_ptr<Stream> stream;
-
-  asio::awaitable<Stream> operator()() const { return give(stream); }
-
- private:
-  static asio::awaitable<Stream> give(std::shared_ptr<Stream> s) { co_return std::move(*s); }
-};
-
-template <typename Stream>
-asio::awaitable<peer_over<Stream>> dial(Stream s, options o = {}) {
-  over<Stream> connector{std::make_shared<Stream>(std::move(s))};
-  return parley::dial<parley::session, manual_clock>(std::move(connector),
-                                                     one_connection(std::move(o)));
-}
-
-/// The only connection of a conversation.
-template <typename Conversation>
-asio::awaitable<void> carry(std::shared_ptr<Conversation> c) {
-  const auto why = co_await c->run();
-  c->end(c->protocol().settled() ? std::error_code{} : why);
-}
-
-/// What a listener does for one caller, on any stream.
-template <typename Stream>
-asio::awaitable<peer_over<Stream>> answer(Stream s, options o = {}) {
-  using conversation = typename peer_over<Stream>::conversation_type;
-  using parley::protocol::frame::header_size;
-  std::string bytes(header_size, '\0');
-  co_await asio::async_read(s, asio::buffer(bytes), asio::use_awaitable);
-  bytes.resize(parley::protocol::frame::read_header(bytes).size());
-  co_await asio::async_read(s, asio::buffer(bytes.data() + header_size, bytes.size() - header_size),
-                            asio::use_awaitable);
-  parley::protocol::frame::hello hello;
-  REQUIRE_FALSE(
-      parley::protocol::frame::decode(std::string_view(bytes).substr(header_size), hello));
-
-  const auto executor = co_await asio::this_coro::executor;
-  const auto settings = std::make_shared<const options>(std::move(o));
-  const auto c = std::make_shared<conversation>(executor, settings, hello.session);
-  REQUIRE_FALSE(c->protocol().answer(hello, manual_clock::now()));
-  c->next_attempt();
-  c->attach(std::move(s));
-  parley::detail::spawn(executor, carry(c));
-  co_return peer_over<Stream>(c);
-}
 
 /// Two peers that have greeted each other over a pipe; what each end does can be told and counted.
 struct conversation {
@@ -106,8 +60,8 @@ struct conversation {
     auto [l, r] = make_pipe(context.get_executor(), capacity);
     left_end = l.share_end();
     right_end = r.share_end();
-    auto answering = start(context, answer(std::move(r), std::move(right_options)));
-    left = run_virtually(context, dial(std::move(l), std::move(left_options)));
+    auto answering = start(context, answer_over(std::move(r), std::move(right_options)));
+    left = run_virtually(context, dial_over(std::move(l), std::move(left_options)));
     manual_clock::settle(context);
     right = answering.get();
   }
@@ -192,7 +146,7 @@ asio::awaitable<void> play_dialer(Stream s, record& saw) {
   std::error_code failed;
   peer_over<Stream> p;
   try {
-    p = co_await dial(std::move(s));
+    p = co_await dial_over(std::move(s));
   } catch (const std::system_error& e) {
     failed = e.code();
   }
@@ -209,7 +163,7 @@ asio::awaitable<void> play_listener(Stream s, record& saw) {
   std::error_code failed;
   peer_over<Stream> p;
   try {
-    p = co_await answer(std::move(s));
+    p = co_await answer_over(std::move(s));
   } catch (const std::system_error& e) {
     failed = e.code();
   }
@@ -414,7 +368,7 @@ TEST_CASE("a listener that never answers is given up at the handshake's deadline
   options o;
   o.handshake_timeout = 3s;
   const auto since = manual_clock::now();
-  auto dialing = start(context, dial(std::move(l), o));
+  auto dialing = start(context, dial_over(std::move(l), o));
   const auto limit = since + 1h;
   while (!dialing.done() && manual_clock::step(context, limit)) {
   }
@@ -754,7 +708,7 @@ TEST_CASE("a conversation that never began does not end") {
   std::vector<std::string> said;
   asio::io_context context;
   auto [l, r] = make_pipe(context.get_executor());
-  auto dialing = start(context, dial(std::move(l), logging(said, "ann")));
+  auto dialing = start(context, dial_over(std::move(l), logging(said, "ann")));
   std::error_code ec;
   r.close(ec);
   manual_clock::settle(context);
@@ -775,76 +729,4 @@ TEST_CASE("a thousand messages queued before a wait leave in a few writes") {
   int received = 0;
   while (c.right.try_receive()) ++received;
   CHECK(received == 1000);
-}
-
-namespace {
-
-/// A plain socket that counts its system calls to write.
-class counting_socket : public parley::any_socket {
- public:
-  counting_socket(parley::any_socket&& s, std::uint64_t& writes) noexcept
-      : parley::any_socket(std::move(s)), writes_(&writes) {}
-
-  template <typename Buffers>
-  std::size_t write_some(const Buffers& b, std::error_code& ec) {
-    ++*writes_;
-    return parley::any_socket::write_some(b, ec);
-  }
-
- private:
-  std::uint64_t* writes_;
-};
-static_assert(parley::detail::pollable<counting_socket>);
-static_assert(!parley::detail::pollable<pipe_stream>);
-static_assert(parley::detail::half_closable<pipe_stream>);
-static_assert(!parley::detail::half_closable<whole_stream>);
-
-asio::awaitable<void> serve(peer_over<counting_socket>& p, int turns) {
-  for (int i = 0; i < turns; ++i) {
-    const auto m = co_await p.receive();
-    if (!m) throw std::runtime_error("a goodbye in the middle");
-    co_await p.send("pong");
-  }
-}
-
-asio::awaitable<void> play(peer_over<counting_socket>& p, int turns) {
-  for (int i = 0; i < turns; ++i) {
-    co_await p.send("ping");
-    const auto m = co_await p.receive();
-    if (!m) throw std::runtime_error("a goodbye in the middle");
-  }
-}
-
-}  // namespace
-
-TEST_CASE("over a socket a turn of ping-pong costs one write on each side, a batch not many more") {
-  asio::io_context context;
-  asio::local::stream_protocol::socket l(context);
-  asio::local::stream_protocol::socket r(context);
-  asio::local::connect_pair(l, r);
-  std::uint64_t left_writes = 0;
-  std::uint64_t right_writes = 0;
-  auto answering = start(context, answer(counting_socket(std::move(r), right_writes)));
-  auto left = run_virtually(context, dial(counting_socket(std::move(l), left_writes)));
-  manual_clock::settle(context);
-  auto right = answering.get();
-  CHECK(left_writes == 1);
-  CHECK(right_writes == 1);
-
-  // In virtual time no timer adds a write.
-  constexpr int turns = 100;
-  auto serving = start(context, serve(right, turns));
-  run_virtually(context, play(left, turns));
-  CHECK(left_writes == 1 + turns);
-  CHECK(right_writes == 1 + turns);
-
-  left_writes = 0;
-  for (int i = 0; i < 1000; ++i) REQUIRE(left.try_send("sixteen bytes ..") == send_result::queued);
-  CHECK_FALSE(left.try_receive());
-  CHECK(left_writes == 1);
-  left_writes = 0;
-  for (int i = 0; i < 1000; ++i) REQUIRE(left.try_send("sixteen bytes ..") == send_result::queued);
-  context.restart();
-  CHECK(context.poll() < 10);  // a program that never waits here: one posted flush, not a thousand
-  CHECK(left_writes == 1);
 }

@@ -1,6 +1,5 @@
 #include <array>
 #include <asio/awaitable.hpp>
-#include <asio/basic_waitable_timer.hpp>
 #include <asio/error.hpp>
 #include <asio/io_context.hpp>
 #include <asio/redirect_error.hpp>
@@ -103,8 +102,7 @@ asio::awaitable<void> talk(side& s) {
     const std::string body = std::to_string(s.said);
     co_await s.p.send(body, 0, ec);
     if (!ec) ++s.said;
-    asio::basic_waitable_timer<manual_clock> pause(s.p.get_executor(),
-                                                   manual_clock::now() + talk_every);
+    manual_clock::timer pause(s.p.get_executor(), manual_clock::now() + talk_every);
     co_await pause.async_wait(asio::use_awaitable);
   }
 }

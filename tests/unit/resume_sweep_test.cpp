@@ -1,6 +1,5 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
-#include <asio/basic_waitable_timer.hpp>
 #include <asio/io_context.hpp>
 #include <asio/use_awaitable.hpp>
 #include <catch2/catch_test_macros.hpp>
@@ -131,7 +130,7 @@ asio::awaitable<void> respond(peer p, manner how, record& saw) {
   if (!ec && how != manner::lingering) p.finish();
   if (!ec && how != manner::at_last) co_await hear_all(p, saw, ec);
   if (!ec && how == manner::lingering) {
-    asio::basic_waitable_timer<manual_clock> pause(p.get_executor(), manual_clock::now() + 100ms);
+    manual_clock::timer pause(p.get_executor(), manual_clock::now() + 100ms);
     co_await pause.async_wait(asio::use_awaitable);
   }
   co_await leave(std::move(p), ec, saw);

@@ -23,9 +23,9 @@ using parley::test::run;
 using parley::test::run_until;
 using parley::test::start;
 
-using log = std::vector<std::string>;
+using entries = std::vector<std::string>;
 
-asio::awaitable<void> wait_once(wakeup& w, log& said, std::string name) {
+asio::awaitable<void> wait_once(wakeup& w, entries& said, std::string name) {
   co_await w.wait();
   said.push_back(name);
 }
@@ -83,14 +83,14 @@ TEST_CASE("who wakes for nothing waits on") {
 TEST_CASE("notify resumes all that wait, in their order, before it returns") {
   asio::io_context context;
   wakeup w(context.get_executor());
-  log said;
+  entries said;
   auto first = start(context, wait_once(w, said, "first"));
   auto second = start(context, wait_once(w, said, "second"));
   auto third = start(context, wait_once(w, said, "third"));
   context.poll();
   REQUIRE(said.empty());
   w.notify();
-  CHECK(said == log{"first", "second", "third"});
+  CHECK(said == entries{"first", "second", "third"});
   w.notify();  // nobody is left
   CHECK(said.size() == 3);
   run_until(context, [&] { return first.done() && second.done() && third.done(); });
@@ -111,7 +111,7 @@ TEST_CASE("who waits again inside a notify waits for the next one") {
 TEST_CASE("a waiter cancelled by a signal throws, and the others notice nothing") {
   asio::io_context context;
   wakeup w(context.get_executor());
-  log said;
+  entries said;
   asio::cancellation_signal signal;
   std::exception_ptr thrown;
   auto first = start(context, wait_once(w, said, "first"));
@@ -131,13 +131,13 @@ TEST_CASE("a waiter cancelled by a signal throws, and the others notice nothing"
   }
   CHECK(said.empty());
   w.notify();
-  CHECK(said == log{"first", "third"});
+  CHECK(said == entries{"first", "third"});
 }
 
 TEST_CASE("a waiter cancelled and notified at once is resumed once") {
   asio::io_context context;
   wakeup w(context.get_executor());
-  log said;
+  entries said;
   asio::cancellation_signal signal;
   int ends = 0;
   asio::co_spawn(context, wait_once(w, said, "both"),
@@ -152,7 +152,7 @@ TEST_CASE("a waiter cancelled and notified at once is resumed once") {
   SECTION("notified first") {
     w.notify();
     signal.emit(asio::cancellation_type::all);  // what it waited with is gone by now
-    CHECK(said == log{"both"});
+    CHECK(said == entries{"both"});
   }
   run_until(context, [&] { return ends == 1; });
   context.poll();
@@ -161,7 +161,7 @@ TEST_CASE("a waiter cancelled and notified at once is resumed once") {
 
 namespace {
 
-asio::awaitable<void> wait_and_go_on(wakeup& w, log& said) {
+asio::awaitable<void> wait_and_go_on(wakeup& w, entries& said) {
   co_await wait_once(w, said, "resumed");
   co_await asio::post(asio::use_awaitable);  // does not ask whether it is cancelled
   said.emplace_back("went on");
@@ -172,7 +172,7 @@ asio::awaitable<void> wait_and_go_on(wakeup& w, log& said) {
 TEST_CASE("a signal after the wait finds nothing of it left") {
   asio::io_context context;
   wakeup w(context.get_executor());
-  log said;
+  entries said;
   asio::cancellation_signal signal;
   asio::co_spawn(context, wait_and_go_on(w, said),
                  asio::bind_cancellation_slot(signal.slot(), ignore_result));
@@ -180,7 +180,7 @@ TEST_CASE("a signal after the wait finds nothing of it left") {
   w.notify();
   signal.emit(asio::cancellation_type::all);
   context.poll();
-  CHECK(said == log{"resumed", "went on"});
+  CHECK(said == entries{"resumed", "went on"});
 }
 
 namespace {
@@ -196,7 +196,7 @@ TEST_CASE("the loser of a race between two wakeups waits no more") {
   asio::io_context context;
   wakeup a(context.get_executor());
   wakeup b(context.get_executor());
-  log said;
+  entries said;
   std::size_t which = 2;
   auto race = start(context, wait_for_either(a, b, which));
   auto bystander = start(context, wait_once(a, said, "bystander"));
@@ -206,7 +206,7 @@ TEST_CASE("the loser of a race between two wakeups waits no more") {
   CHECK(which == 1);
   CHECK(said.empty());
   a.notify();
-  CHECK(said == log{"bystander"});
+  CHECK(said == entries{"bystander"});
   CHECK_FALSE(a.awaited());
 }
 
@@ -221,7 +221,7 @@ asio::awaitable<void> wait_owning(std::shared_ptr<owner> o, std::shared_ptr<int>
   co_await wait_holding(o->changed, std::move(held));
 }
 
-asio::awaitable<void> wait_and_destroy(std::unique_ptr<owner>& o, log& said) {
+asio::awaitable<void> wait_and_destroy(std::unique_ptr<owner>& o, entries& said) {
   co_await o->changed.wait();
   o.reset();
   said.emplace_back("destroyed");
@@ -232,13 +232,13 @@ asio::awaitable<void> wait_and_destroy(std::unique_ptr<owner>& o, log& said) {
 TEST_CASE("a resumed coroutine may destroy the wakeup's owner, and those behind it still wake") {
   asio::io_context context;
   auto o = std::make_unique<owner>(context.get_executor());
-  log said;
+  entries said;
   auto before = start(context, wait_once(o->changed, said, "before"));
   auto destroyer = start(context, wait_and_destroy(o, said));
   auto after = start(context, wait_once(o->changed, said, "after"));
   context.poll();
   o->changed.notify();
-  CHECK(said == log{"before", "destroyed", "after"});
+  CHECK(said == entries{"before", "destroyed", "after"});
   run_until(context, [&] { return before.done() && destroyer.done() && after.done(); });
 }
 
@@ -276,14 +276,14 @@ TEST_CASE("a context that is destroyed destroys who waits, and what they hold") 
 TEST_CASE("what a resumed coroutine throws leaves through the context, not through notify") {
   asio::io_context context;
   wakeup w(context.get_executor());
-  log said;
+  entries said;
   asio::co_spawn(context, wait_and_throw(w), [](std::exception_ptr thrown) {
     if (thrown) std::rethrow_exception(thrown);
   });
   auto behind = start(context, wait_once(w, said, "behind"));
   context.poll();
   CHECK_NOTHROW(w.notify());
-  CHECK(said == log{"behind"});
+  CHECK(said == entries{"behind"});
   context.restart();
   CHECK_THROWS_AS(context.run(), std::runtime_error);
 }

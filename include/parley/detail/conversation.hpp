@@ -13,6 +13,7 @@
 #include <parley/detail/connection.hpp>
 #include <parley/detail/connection_observer.hpp>
 #include <parley/detail/executor_state.hpp>
+#include <parley/detail/timer.hpp>
 #include <parley/detail/timer_queue.hpp>
 #include <parley/detail/wakeup.hpp>
 #include <parley/error.hpp>
@@ -102,7 +103,7 @@ class conversation : public std::enable_shared_from_this<conversation<Stream, Pr
                                    std::chrono::steady_clock::duration patience) {
     const auto self = this->shared_from_this();
     const auto deadline = Clock::now() + patience;
-    asio::basic_waitable_timer<Clock> alarm(executor(), deadline);
+    timer<Clock> alarm(executor(), deadline);
     alarm.async_wait([self](std::error_code) { self->changed_.notify(); });
     hurry_ = false;
     changed_.notify();

@@ -79,7 +79,7 @@ class dialer : public std::enable_shared_from_this<dialer<Stream, Connector, Clo
   [[nodiscard]] protocol::backoff& pauses() {
     if (pauses_) return *pauses_;
     std::uint32_t seed = 0;
-    fill_randomly(&seed, sizeof seed);
+    fill_randomly_on<Clock>(&seed, sizeof seed);
     return pauses_.emplace(settings().retry_most, seed);
   }
 

@@ -30,4 +30,14 @@ inline void fill_randomly(void* to, std::size_t bytes) {
   }
 }
 
+/// The same for what runs on `Clock`: a virtual clock may bring its own `fill_randomly` along, so
+/// that a run can be played again.
+template <typename Clock>
+void fill_randomly_on(void* to, std::size_t bytes) {
+  if constexpr (requires { Clock::fill_randomly(to, bytes); })
+    Clock::fill_randomly(to, bytes);
+  else
+    fill_randomly(to, bytes);
+}
+
 }  // namespace parley::detail

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <parley/detail/asio.hpp>
+#include <parley/detail/timer.hpp>
 
 namespace parley::detail {
 
@@ -139,7 +140,7 @@ class timer_queue : public std::enable_shared_from_this<timer_queue<Clock>> {
     watch();
   }
 
-  asio::basic_waitable_timer<Clock> timer_;
+  timer<Clock> timer_;
   asio::any_io_executor executor_;
   std::vector<queued_timer<Clock>*> heap_;
   time_point watched_ = time_point::max();  ///< when the timer fires
