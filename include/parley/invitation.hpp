@@ -38,11 +38,11 @@ inline constexpr std::string_view invitation_mark = "parley:";
   const auto at = text.find('@');
   const auto dot = text.substr(0, at).find('.');
   if (at == text.npos || dot == text.npos || at + 1 == text.size()) return std::nullopt;
-  const auto listener = parse_identity(text.substr(0, dot));
+  const auto who = parse_identity(text.substr(0, dot));
   invitation i;
-  if (!listener || !protocol::checked_base32::decode(text.substr(dot + 1, at - dot - 1), i.secret))
+  if (!who || !protocol::checked_base32::decode(text.substr(dot + 1, at - dot - 1), i.secret))
     return std::nullopt;
-  i.listener = *listener;
+  i.listener = *who;
   i.address = text.substr(at + 1);
   return i;
 }

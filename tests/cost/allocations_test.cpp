@@ -13,6 +13,8 @@
 #include "cost/signpost.hpp"
 #include "cost/two_ends.hpp"
 
+namespace allocations_test {
+
 using namespace parley::test;
 using parley::peer;
 
@@ -130,3 +132,5 @@ TEST_CASE("a stream allocates nothing for a message") {
   CHECK(counts.sends <= most);
   CHECK(counts.receives <= for_turns);
 }
+
+}  // namespace allocations_test

@@ -19,6 +19,8 @@
 #include "cost/signpost.hpp"
 #include "cost/two_ends.hpp"
 
+namespace memory_test {
+
 using namespace parley::test;
 using parley::peer;
 
@@ -125,3 +127,5 @@ TEST_CASE("a silent conversation takes two kibibytes at most and holds nothing i
   CHECK(seen.boxes == 0);
   CHECK(seen.bytes / crowd <= most_bytes_each);
 }
+
+}  // namespace memory_test

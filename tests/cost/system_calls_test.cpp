@@ -17,6 +17,8 @@
 #include "cost/system_calls.hpp"
 #include "cost/two_ends.hpp"
 
+namespace system_calls_test {
+
 using namespace parley::test;
 using parley::peer;
 
@@ -126,3 +128,5 @@ TEST_CASE("messages queued in one go leave in no more writes than the chunks the
   CHECK(says.writes() <= (count_queued + in_a_chunk - 1) / in_a_chunk);
   CHECK(hears.all() == 0);  // it has no marks
 }
+
+}  // namespace system_calls_test

@@ -16,6 +16,8 @@
 #include "support/process.hpp"
 #include "support/programs.hpp"
 
+namespace absence_terminal_test {
+
 using namespace parley::test;
 using Catch::Matchers::ContainsSubstring;
 
@@ -162,3 +164,5 @@ TEST_CASE("a loss for good is told on a terminal with the number of undelivered 
   CHECK_THAT(talk.me.output(),
              ContainsSubstring("was it restarted?; 1 message not delivered (1 never sent)\r\n"));
 }
+
+}  // namespace absence_terminal_test

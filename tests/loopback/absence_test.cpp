@@ -33,6 +33,8 @@
 #include "support/process.hpp"
 #include "support/programs.hpp"
 
+namespace absence_test {
+
 using namespace parley::test;
 using Catch::Matchers::ContainsSubstring;
 using Catch::Matchers::EndsWith;
@@ -877,3 +879,5 @@ TEST_CASE("a second Ctrl-C after all was delivered is no loss to the other side"
   CHECK(other.finish() == 0);
   CHECK_THAT(other.errors(), !ContainsSubstring("lost ("));
 }
+
+}  // namespace absence_test

@@ -21,6 +21,8 @@
 
 #include "support/run.hpp"
 
+namespace all_cores_test {
+
 namespace {
 
 asio::awaitable<void> converse(parley::peer peer);
@@ -64,7 +66,7 @@ using parley::options;
 using parley::peer;
 using parley::test::run;
 using parley::test::run_until;
-using parley::test::start;
+using parley::test::launch;
 
 constexpr std::size_t threads = 3;
 constexpr std::size_t conversations =
@@ -213,9 +215,11 @@ TEST_CASE("a listener that is gone leaves its callers to the one that shared wit
   door.listen("127.0.0.1", 0);
   const auto port = std::to_string(parley::port_of(door.endpoints().front()));
   for (int i = 0; i < 8; ++i) {
-    auto accepted = start(context, door.accept());
+    auto accepted = launch(context, door.accept());
     auto there = run(context, parley::dial("127.0.0.1", port));
     run_until(context, [&] { return accepted.done(); });
     CHECK(there.state() == parley::state::connected);
   }
 }
+
+}  // namespace all_cores_test

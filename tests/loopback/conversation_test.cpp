@@ -29,6 +29,8 @@
 #include "support/manual_clock.hpp"
 #include "support/run.hpp"
 
+namespace conversation_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -39,7 +41,7 @@ using parley::test::manual_clock;
 using parley::test::run_until;
 using parley::test::served;
 using parley::test::socket_pair;
-using parley::test::start;
+using parley::test::launch;
 using parley::test::started;
 using parley::test::transport;
 
@@ -169,7 +171,7 @@ asio::awaitable<std::uint64_t> close_by_deadline(peer& p, std::chrono::milliseco
 
 TEST_CASE("a peer that goes without a goodbye has ended the conversation at once") {
   socket_pair<> pair(GENERATE(transport::ipv4, transport::unix_socket));
-  auto waiting = start(pair.context, pair.left.receive());
+  auto waiting = launch(pair.context, pair.left.receive());
   pair.right = peer();
   pair.run_until([&] { return waiting.done(); });
   try {
@@ -373,7 +375,7 @@ asio::awaitable<void> accept_all(parley::basic_listener<parley::session, manual_
                                  std::vector<started<void>>& echoes) {
   for (auto& p : peers) {
     p = co_await from.accept();
-    echoes.push_back(start(context, echo(p)));
+    echoes.push_back(launch(context, echo(p)));
   }
 }
 
@@ -429,9 +431,9 @@ TEST_CASE("1,000 conversations in one process on one thread are all correct, and
   served<parley::session, manual_clock> server(context, transport::ipv4);
   const auto before = resident();
 
-  auto accepting = start(context, accept_all(server.listener, context, right, echoes));
+  auto accepting = launch(context, accept_all(server.listener, context, right, echoes));
   for (int i = 0; i < conversations; ++i)
-    questions.push_back(start(context, converse(server, i, left[static_cast<std::size_t>(i)])));
+    questions.push_back(launch(context, converse(server, i, left[static_cast<std::size_t>(i)])));
   run_until(context, [&] { return done(questions) && accepting.done(); });
   accepting.get();
   for (auto& q : questions) q.get();
@@ -450,8 +452,10 @@ TEST_CASE("1,000 conversations in one process on one thread are all correct, and
   CHECK(each(idle_held) <= 2 * parley::protocol::chunk_size);
 
   std::vector<started<void>> closing;
-  for (auto& p : left) closing.push_back(start(context, close(p)));
+  for (auto& p : left) closing.push_back(launch(context, close(p)));
   run_until(context, [&] { return done(closing) && done(echoes); });
   for (auto& c : closing) c.get();
   for (auto& e : echoes) e.get();
 }
+
+}  // namespace conversation_test

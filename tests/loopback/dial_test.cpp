@@ -18,6 +18,8 @@
 #include "support/ports.hpp"
 #include "support/run.hpp"
 
+namespace dial_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -32,7 +34,7 @@ using parley::test::full_port;
 using parley::test::run;
 using parley::test::run_until;
 using parley::test::served;
-using parley::test::start;
+using parley::test::launch;
 using parley::test::temporary_folder;
 using parley::test::transport;
 using tcp = asio::ip::tcp;
@@ -123,7 +125,7 @@ TEST_CASE("dialing who says nothing fails in time") {
   silent_server server(context);
   options o;
   o.handshake_timeout = 50ms;
-  auto accepting = start(context, server.accept());
+  auto accepting = launch(context, server.accept());
   CHECK(error_of(context, dial("127.0.0.1", server.port(), o)) == errc::handshake_timeout);
   run_until(context, [&] { return accepting.done(); });
 }
@@ -140,7 +142,7 @@ TEST_CASE("options that cannot work are refused before anybody is dialed") {
 TEST_CASE("dialing a name finds the one of its addresses that answers") {
   asio::io_context context;
   served<> server(context, transport::ipv4);  // localhost may be ::1 first
-  auto accepting = start(context, server.listener.accept());
+  auto accepting = launch(context, server.listener.accept());
   CHECK(run(context, dial("localhost", server.port())));
 }
 
@@ -244,8 +246,10 @@ TEST_CASE("a dial cancelled by a signal throws") {
 TEST_CASE("a context may go in the middle of a dial") {
   asio::io_context context;
   silent_server server(context);
-  auto dialing = start(context, dial("127.0.0.1", server.port()));
+  auto dialing = launch(context, dial("127.0.0.1", server.port()));
   run(context, server.accept());
   context.poll();
   CHECK_FALSE(dialing.done());
 }
+
+}  // namespace dial_test

@@ -23,6 +23,8 @@
 #include "support/process.hpp"
 #include "support/programs.hpp"
 
+namespace fault_proxy_test {
+
 using namespace parley::test;
 
 namespace {
@@ -816,3 +818,5 @@ TEST_CASE("a thousand lines each way arrive whole through a link that passes a b
     CHECK(proxy.writes(way) == proxy.bytes(way));
   }
 }
+
+}  // namespace fault_proxy_test

@@ -14,6 +14,8 @@
 #include "support/ports.hpp"
 #include "support/run.hpp"
 
+namespace happy_eyeballs_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -82,7 +84,7 @@ TEST_CASE("an address that begins to answer is tried anew before the system woul
   };
   // The system repeats the first SYN after a second; both its and ours get in once there is room.
   auto connecting = connect({at(port.number())}, 1h);
-  auto waiting = parley::test::start(context, keep(std::move(connecting)));
+  auto waiting = parley::test::launch(context, keep(std::move(connecting)));
   run(context, pass(50ms));
   CHECK_FALSE(r);
   port.open();
@@ -100,3 +102,5 @@ TEST_CASE("a cancelled race leaves nothing that keeps the context busy") {
   context.restart();
   context.run();  // comes to its end
 }
+
+}  // namespace happy_eyeballs_test

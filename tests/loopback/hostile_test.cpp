@@ -26,6 +26,8 @@
 #include "support/one_connection.hpp"
 #include "support/run.hpp"
 
+namespace hostile_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -49,7 +51,7 @@ using parley::test::run;
 using parley::test::run_until;
 using parley::test::say;
 using parley::test::served;
-using parley::test::start;
+using parley::test::launch;
 using parley::test::transport;
 namespace frame = parley::protocol::frame;
 
@@ -144,7 +146,7 @@ struct victim_listener {
 
   /// Whoever behaves is served.
   void serve_another() {
-    auto accepted = start(context, server.listener.accept());
+    auto accepted = launch(context, server.listener.accept());
     auto left = run(context, server.dial());
     run_until(context, [&] { return accepted.done(); });
     auto right = accepted.get();
@@ -198,7 +200,7 @@ struct refusal_seen {
 refusal_seen dial_into(const std::function<std::string(const frame::hello&)>& answer) {
   asio::io_context context;
   fake_server server(context);
-  auto dialing = start(context, server.dial());
+  auto dialing = launch(context, server.dial());
   run(context, server.accept());
   run(context, say(server.caller, answer(server.hello)));
   run_until(context, [&] { return dialing.done(); });
@@ -334,7 +336,7 @@ TEST_CASE("a listener is not held up by callers who say nothing, or one byte at 
   victim_listener victim(o);
   auto silent = victim.connect();
   auto slow = victim.connect();
-  auto dripping = start(victim.context, drip(slow, hello()));
+  auto dripping = launch(victim.context, drip(slow, hello()));
   CHECK(victim.reason() == errc::handshake_timeout);
   CHECK(victim.reason() == errc::handshake_timeout);
   run_until(victim.context, [&] { return dripping.done(); });
@@ -419,11 +421,11 @@ TEST_CASE("a dialer does not wait for ever for a server that hangs up or says no
   fake_server server(context);
   options o = victim_options();
   if (!m.hangs_up) o.handshake_timeout = 40ms;
-  auto dialing = start(context, server.dial(o));
+  auto dialing = launch(context, server.dial(o));
   run(context, server.accept());
   const std::string welcome = welcome_with(server.hello, [](auto&) {}).substr(0, m.bytes);
   auto saying =
-      start(context, m.drips ? drip(server.caller, welcome) : say(server.caller, welcome));
+      launch(context, m.drips ? drip(server.caller, welcome) : say(server.caller, welcome));
   if (m.hangs_up) {
     run_until(context, [&] { return saying.done(); });
     server.caller.close();
@@ -447,7 +449,7 @@ enum class role { listener, dialer };
 struct conversation {
   explicit conversation(role r) {
     if (r == role::listener) {
-      auto accepted = start(context, server.listener.accept());
+      auto accepted = launch(context, server.listener.accept());
       attacker = server.connect(context);
       run(context, say(attacker, hello()));
       (void)run(context, hear_frame(attacker));  // the welcome
@@ -455,7 +457,7 @@ struct conversation {
       victim = accepted.get();
     } else {
       fake_server fake(context);
-      auto dialing = start(context, fake.dial(one_connection(victim_options())));
+      auto dialing = launch(context, fake.dial(one_connection(victim_options())));
       run(context, fake.accept());
       run(context, say(fake.caller, welcome_with(fake.hello, [](auto&) {})));
       run_until(context, [&] { return dialing.done(); });
@@ -598,7 +600,7 @@ TEST_CASE("a thousand pings at once grow nothing, and are answered") {
   constexpr std::uint64_t most = parley::protocol::token_bucket::at_once;
   std::string pings;
   for (std::uint64_t i = 1; i <= most; ++i) pings += ping_frame(i, 0);
-  auto saying = start(c.context, say(c.attacker, pings));
+  auto saying = launch(c.context, say(c.attacker, pings));
   // Only the latest token is owed back, however many came between two writes.
   const auto last = pong_frame(most, 0);
   while (c.hear_from_victim() != last)
@@ -616,8 +618,10 @@ TEST_CASE("a flood of control frames ends the connection, after what came before
     conversation c(r);
     std::string flood = message_frame(0, "said before");
     for (int i = 0; i < 50'000; ++i) flood += frame;
-    auto flooding = start(c.context, say(c.attacker, flood));
+    auto flooding = launch(c.context, say(c.attacker, flood));
     CHECK(c.end(1) == errc::frame_flood);
     c.attacker.close();
   }
 }
+
+}  // namespace hostile_test

@@ -17,6 +17,8 @@
 #include "support/programs.hpp"
 #include "support/random.hpp"
 
+namespace kill_test {
+
 using namespace parley::test;
 
 namespace {
@@ -137,3 +139,5 @@ TEST_CASE("a program killed at any moment leaves the other one with a true accou
 }
 
 TEST_CASE("200 programs killed", "[.full]") { kill_either(200, 20'000); }
+
+}  // namespace kill_test

@@ -20,6 +20,8 @@
 #include "support/loopback.hpp"
 #include "support/run.hpp"
 
+namespace lines_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -34,7 +36,7 @@ using parley::test::run;
 using parley::test::run_until;
 using parley::test::served;
 using parley::test::socket_pair;
-using parley::test::start;
+using parley::test::launch;
 using parley::test::transport;
 using peer = parley::basic_peer<any_socket, lines>;
 
@@ -43,7 +45,7 @@ using peer = parley::basic_peer<any_socket, lines>;
 /// As `nc` is: it writes and reads what it likes.
 struct conversation {
   explicit conversation(options o = {}) : server(context, transport::ipv4, watched(std::move(o))) {
-    auto accepted = start(context, server.listener.accept());
+    auto accepted = launch(context, server.listener.accept());
     plain = server.connect(context);
     run_until(context, [&] { return accepted.done(); });
     here = accepted.get();
@@ -175,7 +177,7 @@ TEST_CASE("a socket that ends its output has said goodbye, and can still be told
   CHECK_FALSE(c.here.ended());
   const auto r = run(c.context, c.here.send("for you"));
   CHECK(run(c.context, c.here.delivered(r)));
-  auto closing = start(c.context, c.here.close());
+  auto closing = launch(c.context, c.here.close());
   CHECK(c.hear() == "for you\n");
   run_until(c.context, [&] { return closing.done(); });
   CHECK(closing.get() == 0);
@@ -306,8 +308,8 @@ TEST_CASE("send goes on where the outbox holds less than a write") {
 TEST_CASE("two peers that close at once part without waiting") {
   socket_pair<lines> pair(transport::ipv4);
   CHECK(pair.left.try_send("last") == send_result::queued);
-  auto left = start(pair.context, pair.left.close(1h));
-  auto right = start(pair.context, pair.right.close(1h));
+  auto left = launch(pair.context, pair.left.close(1h));
+  auto right = launch(pair.context, pair.right.close(1h));
   pair.run_until([&] { return left.done() && right.done(); });
   CHECK(left.get() == 0);
   CHECK(right.get() == 0);
@@ -317,9 +319,9 @@ TEST_CASE("two peers that close at once part without waiting") {
 
 TEST_CASE("two peers that close one after the other part without waiting") {
   socket_pair<lines> pair(transport::ipv4);
-  auto left = start(pair.context, pair.left.close(1h));
+  auto left = launch(pair.context, pair.left.close(1h));
   CHECK_FALSE(run(pair.context, pair.right.receive()));
-  auto right = start(pair.context, pair.right.close(1h));
+  auto right = launch(pair.context, pair.right.close(1h));
   pair.run_until([&] { return left.done() && right.done(); });
   CHECK_FALSE(pair.left.reason());
   CHECK_FALSE(pair.right.reason());
@@ -337,8 +339,8 @@ TEST_CASE("a framed dialer at a plain listener, and the other way round, learn w
   SECTION("framed at plain") {
     served<lines> server(context, transport::ipv4, o);
     parley::tcp_connector to{"127.0.0.1", std::to_string(server.port())};
-    auto accepting = start(context, server.listener.accept());
-    auto dialing = start(context, parley::dial(std::move(to), o));
+    auto accepting = launch(context, server.listener.accept());
+    auto dialing = launch(context, parley::dial(std::move(to), o));
     auto here = [&] {
       run_until(context, [&] { return accepting.done(); });
       return accepting.get();
@@ -370,3 +372,5 @@ TEST_CASE("a plain caller too many reads that this side is busy") {
   c.say("the first one has noticed nothing\n");
   CHECK(c.receive() == "the first one has noticed nothing");
 }
+
+}  // namespace lines_test

@@ -27,6 +27,8 @@
 #include "support/loopback.hpp"
 #include "support/run.hpp"
 
+namespace listener_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -42,7 +44,7 @@ using parley::test::require_ipv6;
 using parley::test::run;
 using parley::test::run_until;
 using parley::test::served;
-using parley::test::start;
+using parley::test::launch;
 using parley::test::started;
 using parley::test::temporary_folder;
 using parley::test::transport;
@@ -79,7 +81,7 @@ asio::awaitable<void> exchange(peer& p) {
 /// Both sides of a conversation that a listener began, shown to work.
 struct conversation {
   conversation(asio::io_context& context, listener& l, asio::awaitable<peer> dialing) {
-    auto accepted = start(context, l.accept());
+    auto accepted = launch(context, l.accept());
     left = run(context, std::move(dialing));
     run_until(context, [&] { return accepted.done(); });
     right = accepted.get();
@@ -285,7 +287,7 @@ TEST_CASE("who greets at once is welcome, however many dawdle over their greetin
   for (int i = 0; i < 2; ++i)
     run(context, begin_to_greet(dawdling.emplace_back(server.connect(context))));
   std::vector<started<peer>> dialing;
-  for (int i = 0; i < 20; ++i) dialing.push_back(start(context, server.dial()));
+  for (int i = 0; i < 20; ++i) dialing.push_back(launch(context, server.dial()));
   std::vector<peer> accepted;
   for (int i = 0; i < 20; ++i) accepted.push_back(run(context, server.listener.accept()));
   run_until(context, [&] {
@@ -313,7 +315,7 @@ TEST_CASE(
   for (int i = 0; i < 3; ++i) dawdling.push_back(server.connect(context));
   for (auto& s : dawdling) {
     run(context, begin_to_greet(s));
-    ends.push_back(start(context, expect_end(s)));
+    ends.push_back(launch(context, expect_end(s)));
     context.restart();
     context.poll();  // so that this one is known to be the next
   }
@@ -322,7 +324,7 @@ TEST_CASE(
   const conversation c(context, server.listener, server.dial());
   CHECK_FALSE(ends[1].done());
   CHECK_FALSE(ends[2].done());
-  auto silent_end = start(context, expect_end(silent));
+  auto silent_end = launch(context, expect_end(silent));
   context.poll();
   CHECK_FALSE(silent_end.done());
   server.listener.close();
@@ -339,8 +341,8 @@ TEST_CASE("one address may not take all the places of those who greet") {
   auto second = server.connect(context);
   auto other = connect_from("127.0.0.2", server, context);
   for (any_socket* s : {&first, &other}) run(context, begin_to_greet(*s));
-  auto first_end = start(context, expect_end(first));
-  auto other_end = start(context, expect_end(other));
+  auto first_end = launch(context, expect_end(first));
+  auto other_end = launch(context, expect_end(other));
   context.restart();
   context.poll();
   CHECK_FALSE(first_end.done());
@@ -362,7 +364,7 @@ TEST_CASE("a listener out of descriptors serves the caller when there are some a
   h.max_message = 1000;
   h.heartbeat_ms = 1000;
   caller.write_some(asio::buffer(encode(h)));
-  auto accepting = start(context, server.listener.accept());
+  auto accepting = launch(context, server.listener.accept());
 
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
@@ -389,7 +391,7 @@ TEST_CASE("closing a listener ends an accept that waits, and every one after") {
   asio::io_context context;
   served<> server(context, transport::ipv4);
   const auto port = server.port();
-  auto accepting = start(context, server.listener.accept());
+  auto accepting = launch(context, server.listener.accept());
   context.poll();
   server.listener.close();
   server.listener.close();  // once more changes nothing
@@ -405,7 +407,7 @@ TEST_CASE("a listener may go while an accept waits") {
   asio::io_context context;
   std::optional<listener> l(std::in_place, context.get_executor());
   l->listen("127.0.0.1", 0);
-  auto accepting = start(context, l->accept());
+  auto accepting = launch(context, l->accept());
   context.poll();
   l.reset();
   run_until(context, [&] { return accepting.done(); });
@@ -451,8 +453,10 @@ TEST_CASE("a context may go while a listener waits, greets and carries") {
   served<> server(*context, transport::unix_socket);
   conversation c(*context, server.listener, server.dial());
   auto silent = server.connect(*context);
-  auto accepting = start(*context, server.listener.accept());
-  auto receiving = start(*context, exchange(c.left));
+  auto accepting = launch(*context, server.listener.accept());
+  auto receiving = launch(*context, exchange(c.left));
   context->poll();
   CHECK_FALSE(accepting.done());
 }
+
+}  // namespace listener_test

@@ -16,6 +16,8 @@
 
 #include "support/run.hpp"
 
+namespace pending_accepts_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -24,7 +26,7 @@ using parley::errc;
 using parley::options;
 using parley::detail::pending_accept;
 using parley::detail::pending_accepts;
-using parley::test::start;
+using parley::test::launch;
 using stage = pending_accept::stage;
 
 options limits(std::size_t silent, std::size_t greeting, std::size_t per_address = 1000) {
@@ -280,7 +282,7 @@ TEST_CASE("who takes much memory waits until those who made room for him are gon
   d.come(stage::greeting);
   pending_accept& next = d.come(stage::greeting);
   REQUIRE(d.stayed() == ".x");
-  auto waiting = start(d.context, next.others_gone());
+  auto waiting = launch(d.context, next.others_gone());
   d.context.poll_one();
   d.context.poll_one();
   CHECK_FALSE(waiting.done());
@@ -299,7 +301,7 @@ TEST_CASE("nobody waits for those who are not gone because of something else") {
     d.come();
     REQUIRE(d.stayed() == "x.x");
   }
-  auto waiting = start(d.context, greeting.others_gone());
+  auto waiting = launch(d.context, greeting.others_gone());
   CHECK(d.context.poll() < 8);  // there are eight turns to wait
   CHECK(waiting.done());
 }
@@ -308,7 +310,7 @@ TEST_CASE("who waits for others to be gone does so for a few turns only, and not
   door d(limits(10, 1));
   d.come(stage::greeting);  // never goes
   pending_accept& next = d.come(stage::greeting);
-  auto waiting = start(d.context, next.others_gone());
+  auto waiting = launch(d.context, next.others_gone());
   SECTION("a few turns") {
     const auto turns = d.context.poll();
     CHECK(turns >= 8);
@@ -350,3 +352,5 @@ TEST_CASE("whose time is over is dropped, and no other") {
   CHECK(heard == asio::error::operation_aborted);
   CHECK(d.stayed() == ".x");
 }
+
+}  // namespace pending_accepts_test

@@ -6,6 +6,8 @@
 #include "support/process.hpp"
 #include "support/programs.hpp"
 
+namespace plain_test {
+
 using namespace parley::test;
 using Catch::Matchers::ContainsSubstring;
 
@@ -159,3 +161,5 @@ TEST_CASE("a plain and a framed side tell each other's users what is wrong") {
     CHECK_THAT(client.errors(), ContainsSubstring("turned this side away"));
   }
 }
+
+}  // namespace plain_test

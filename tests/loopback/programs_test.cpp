@@ -12,6 +12,8 @@
 #include "support/process.hpp"
 #include "support/programs.hpp"
 
+namespace programs_test {
+
 using namespace parley::test;
 using Catch::Matchers::ContainsSubstring;
 
@@ -318,3 +320,5 @@ TEST_CASE("standard output as JSON is one valid object a line, whatever the byte
   CHECK(messages[1].at("hex") == "fffe");
   CHECK(messages[2].at("text") == "\"quoted\" \x1b[31m");
 }
+
+}  // namespace programs_test

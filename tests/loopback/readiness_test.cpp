@@ -13,6 +13,8 @@
 
 #include "chat/readiness.hpp"
 
+namespace readiness_test {
+
 using chat::readiness;
 
 namespace {
@@ -50,3 +52,5 @@ TEST_CASE("a signal in the middle of the question does not make a descriptor loo
   CHECK(asked > 0);
   CHECK(ready == 0);
 }
+
+}  // namespace readiness_test

@@ -25,6 +25,8 @@
 #include "support/manual_clock.hpp"
 #include "support/run.hpp"
 
+namespace resume_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -43,7 +45,7 @@ using parley::test::refusal_in;
 using parley::test::run_until;
 using parley::test::say;
 using parley::test::served;
-using parley::test::start;
+using parley::test::launch;
 using parley::test::transport;
 using parley::test::welcome_in;
 namespace frame = parley::protocol::frame;
@@ -293,7 +295,7 @@ TEST_CASE("the newest attempt wins, however many come at once") {
 
 TEST_CASE("a welcome that is lost ten times running leaves one conversation") {
   house<> h;
-  auto accepting = start(h.context, h.server.listener.accept());
+  auto accepting = launch(h.context, h.server.listener.accept());
   const bool in_order = GENERATE(true, false);  // the old connection's end is noticed first
   for (std::uint32_t attempt = 1; attempt <= 10; ++attempt) {
     auto s = h.call(place{.attempt = attempt});
@@ -307,7 +309,7 @@ TEST_CASE("a welcome that is lost ten times running leaves one conversation") {
     s.close();
     if (in_order) h.wait_until_away();
   }
-  auto another = start(h.context, h.server.listener.accept());
+  auto another = launch(h.context, h.server.listener.accept());
   auto s = h.call(place{.attempt = 11});
   const auto bytes = h.hear(s);
   CHECK(welcome_in(bytes).attempt == 11);
@@ -522,7 +524,7 @@ TEST_CASE("with no time to come back a conversation ends with its connection, an
 TEST_CASE("a listener that closes ends the conversations whose peers are away") {
   house<> h;
   auto caller = h.begin();
-  auto waiting = start(h.context, h.here.receive());
+  auto waiting = launch(h.context, h.here.receive());
   caller.close();
   h.wait_until_away();
   h.server.listener.close();
@@ -618,7 +620,7 @@ struct counter : watcher {
   explicit counter(options o = {}) {
     parley::tcp_connector to{"127.0.0.1", std::to_string(acceptor.local_endpoint().port())};
     auto dialing =
-        start(context, parley::dial<parley::session, Clock>(std::move(to), watched(std::move(o))));
+        launch(context, parley::dial<parley::session, Clock>(std::move(to), watched(std::move(o))));
     take_call();
     welcome({});
     run_until(context, [&] { return dialing.done(); });
@@ -768,3 +770,5 @@ TEST_CASE("a dialer goes on as long as it is allowed to, and not a moment longer
   CHECK(c.there.reason() == asio::error::connection_refused);
   CHECK(c.events_of(event::kind::failed).size() >= 10);  // 5 s are the longest pause
 }
+
+}  // namespace resume_test

@@ -26,6 +26,8 @@
 
 #include "support/loopback.hpp"
 
+namespace run_spinning_test {
+
 using parley::run_spinning;
 using namespace std::chrono_literals;
 
@@ -180,9 +182,11 @@ TEST_CASE("a conversation goes on under run_spinning") {
     p.context.stop();
     co_return std::string(heard->body);
   };
-  auto said = start(pair.context, talk(pair));
+  auto said = launch(pair.context, talk(pair));
   pair.context.restart();
   CHECK(run_spinning(pair.context, 20us) > 0);
   REQUIRE(said.done());
   CHECK(said.get() == "hello");
 }
+
+}  // namespace run_spinning_test

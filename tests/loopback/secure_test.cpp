@@ -20,6 +20,8 @@
 #include "support/process.hpp"
 #include "support/programs.hpp"
 
+namespace secure_test {
+
 namespace {
 
 using namespace parley::test;
@@ -447,3 +449,5 @@ TEST_CASE_METHOD(
   CHECK(server.finish() == 0);
   CHECK(server.output() == "still here\n");
 }
+
+}  // namespace secure_test

@@ -15,11 +15,13 @@
 #include "support/loopback.hpp"
 #include "support/run.hpp"
 
+namespace slow_program_test {
+
 namespace {
 
 using parley::peer;
 using parley::test::socket_pair;
-using parley::test::start;
+using parley::test::launch;
 using parley::test::transport;
 
 constexpr int count = 3000;  // of 1 KiB: fewer than a window holds
@@ -91,9 +93,9 @@ TEST_CASE("others on the executor get their turn while a slow program has messag
 TEST_CASE("an ack is heard while a slow program has messages left that came before it") {
   socket_pair<> pair(transport::ipv4);
   int handled = 0;
-  auto answers = start(pair.context, send_bulk_and_receive(pair.left));
-  auto listens = start(pair.context, receive_slowly(pair.right, handled));
-  auto asked = start(pair.context, ask(pair.right, handled));
+  auto answers = launch(pair.context, send_bulk_and_receive(pair.left));
+  auto listens = launch(pair.context, receive_slowly(pair.right, handled));
+  auto asked = launch(pair.context, ask(pair.right, handled));
   pair.run_until([&] { return asked.done() && listens.done(); });
   CHECK(handled == count);
   CHECK(asked.get() < count / 2);  // all of it is read long before it is handled
@@ -102,12 +104,14 @@ TEST_CASE("an ack is heard while a slow program has messages left that came befo
 TEST_CASE("a conversation may be dropped while its slow receiver lets others go first") {
   socket_pair<> pair(transport::ipv4);
   int handled = 0;
-  auto sends = start(pair.context, send_bulk(pair.left));
-  auto receives = start(pair.context, receive_slowly(pair.right, handled));
-  auto drops = start(pair.context, drop(pair.right, handled));
+  auto sends = launch(pair.context, send_bulk(pair.left));
+  auto receives = launch(pair.context, receive_slowly(pair.right, handled));
+  auto drops = launch(pair.context, drop(pair.right, handled));
   pair.run_until([&] { return receives.done() && drops.done(); });
   CHECK_THROWS_AS(receives.get(), std::system_error);
   CHECK(handled < count);
   pair.left.abort();
   pair.run_until([&] { return sends.done(); });
 }
+
+}  // namespace slow_program_test

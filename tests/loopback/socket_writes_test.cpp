@@ -18,13 +18,15 @@
 #include "support/over_stream.hpp"
 #include "support/run.hpp"
 
+namespace socket_writes_test {
+
 using parley::send_result;
 using parley::test::answer_over;
 using parley::test::dial_over;
 using parley::test::manual_clock;
 using parley::test::peer_over;
 using parley::test::run_virtually;
-using parley::test::start;
+using parley::test::launch;
 
 namespace {
 
@@ -70,7 +72,7 @@ TEST_CASE("over a socket a turn of ping-pong costs one write on each side, a bat
   asio::local::connect_pair(l, r);
   std::uint64_t left_writes = 0;
   std::uint64_t right_writes = 0;
-  auto answering = start(context, answer_over(counting_socket(std::move(r), right_writes)));
+  auto answering = launch(context, answer_over(counting_socket(std::move(r), right_writes)));
   auto left = run_virtually(context, dial_over(counting_socket(std::move(l), left_writes)));
   manual_clock::settle(context);
   auto right = answering.get();
@@ -79,7 +81,7 @@ TEST_CASE("over a socket a turn of ping-pong costs one write on each side, a bat
 
   // In virtual time no timer adds a write.
   constexpr int turns = 100;
-  auto serving = start(context, serve(right, turns));
+  auto serving = launch(context, serve(right, turns));
   run_virtually(context, play(left, turns));
   CHECK(left_writes == 1 + turns);
   CHECK(right_writes == 1 + turns);
@@ -94,3 +96,5 @@ TEST_CASE("over a socket a turn of ping-pong costs one write on each side, a bat
   CHECK(context.poll() < 10);  // a program that never waits here: one posted flush, not a thousand
   CHECK(left_writes == 1);
 }
+
+}  // namespace socket_writes_test

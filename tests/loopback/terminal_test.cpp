@@ -7,6 +7,8 @@
 #include "support/programs.hpp"
 #include "support/vt500.hpp"
 
+namespace terminal_test {
+
 using namespace parley::test;
 using Catch::Matchers::ContainsSubstring;
 
@@ -99,3 +101,5 @@ TEST_CASE("Ctrl-C on a terminal says that it leaves, a second one ends at once w
   client.write("\x03");
   CHECK(client.finish() == 130);
 }
+
+}  // namespace terminal_test

@@ -7,6 +7,8 @@
 #include "model/narrate.hpp"
 #include "model/state.hpp"
 
+namespace model_test {
+
 // The design itself, without its code: whatever order things happen in, within the bounds given,
 // every rule of DESIGN section 6 that speaks of sessions is kept. Then each of the mistakes that
 // such protocols are known for is planted, and must be found; a checker that finds none of them
@@ -235,3 +237,5 @@ TEST_CASE("a trace tells the whole way to the broken rule") {
         "listener attached: base 1, cursor 1, said 2, next 0, taken 0, released 0\n"
         "what counts as delivered was released: broken");
 }
+
+}  // namespace model_test

@@ -11,6 +11,8 @@
 #include "prove/talk.hpp"
 #include "support/fault_proxy.hpp"
 
+namespace cuts_test {
+
 namespace {
 
 using parley::test::fault;
@@ -58,3 +60,5 @@ TEST_CASE("messages go both ways between two processes over many cuts") {
 TEST_CASE("a million messages each way over a thousand cuts", "[.full]") {
   talk_over_cuts(1'000'000, 1'000);
 }
+
+}  // namespace cuts_test

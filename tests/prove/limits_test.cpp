@@ -18,6 +18,8 @@
 #include "prove/talk.hpp"
 #include "support/process.hpp"
 
+namespace limits_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -159,3 +161,5 @@ TEST_CASE("a listener without descriptors does not spin, and serves again when t
 TEST_CASE("nothing read for 10 minutes", "[.full]") { read_nothing(600s); }
 
 TEST_CASE("1,000 callers at 64 descriptors", "[.full]") { exhaust_descriptors(1000, 10s); }
+
+}  // namespace limits_test

@@ -18,6 +18,8 @@
 #include "support/random.hpp"
 #include "support/two_hosts.hpp"
 
+namespace link_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -222,3 +224,5 @@ TEST_CASE("saturated for 10 minutes", "[.full]") {
   require_hosts();
   saturate(600s, 200);
 }
+
+}  // namespace link_test

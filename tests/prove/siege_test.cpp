@@ -26,6 +26,8 @@
 #include "support/bytes.hpp"
 #include "support/process.hpp"
 
+namespace siege_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -286,3 +288,5 @@ TEST_CASE("10,000 silent callers for whom the listener has a minute", "[.full]")
   p.length = 70s;
   besiege(p);
 }
+
+}  // namespace siege_test

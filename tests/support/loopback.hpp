@@ -79,7 +79,7 @@ class served {
     return transport_ == transport::ipv6 ? "::1" : "127.0.0.1";
   }
   [[nodiscard]] std::string path() const { return folder_ / "socket"; }
-  [[nodiscard]] unsigned short port() const { return port_of(listener.endpoints().front()); }
+  [[nodiscard]] unsigned short port() const { return parley::port_of(listener.endpoints().front()); }
 
   /// Completes with a peer that this listener has welcomed.
   asio::awaitable<peer_type> dial(options o = {}) const {
@@ -112,7 +112,7 @@ struct socket_pair {
 
   explicit socket_pair(transport t, options left_options = {}, options right_options = {})
       : server(context, t, std::move(right_options)) {
-    auto accepted = start(context, server.listener.accept());
+    auto accepted = launch(context, server.listener.accept());
     left = test::run(context, server.dial(std::move(left_options)));
     test::run_until(context, [&] { return accepted.done(); });
     right = accepted.get();

@@ -23,10 +23,9 @@
 #include <utility>
 #include <vector>
 
-namespace parley::test {
+#include "support/patience.hpp"
 
-/// How long a test waits for what must happen; only a failure takes that long.
-inline constexpr std::chrono::seconds patience{60};
+namespace parley::test {
 
 /// A file descriptor that closes itself.
 class descriptor {

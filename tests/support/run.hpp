@@ -14,6 +14,7 @@
 #include <variant>
 
 #include "support/manual_clock.hpp"
+#include "support/patience.hpp"
 
 namespace parley::test {
 
@@ -59,12 +60,9 @@ class started {
 
 /// Starts `work`; a `run` drives it.
 template <typename T>
-[[nodiscard]] started<T> start(asio::io_context& context, asio::awaitable<T> work) {
+[[nodiscard]] started<T> launch(asio::io_context& context, asio::awaitable<T> work) {
   return started<T>(context, std::move(work));
 }
-
-/// Longer than anything here takes, even under a sanitizer on a busy machine.
-inline constexpr std::chrono::seconds patience{50};
 
 /// Drives `context` until `done()` holds: what hangs is a failure, not a test that never ends.
 template <typename Done>

@@ -22,6 +22,8 @@
 #include "tls/foreign_tls.hpp"
 #include "tls/tls_host.hpp"
 
+namespace callers_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -38,7 +40,7 @@ using parley::test::run;
 using parley::test::run_until;
 using parley::test::say;
 using parley::test::say_hello;
-using parley::test::start;
+using parley::test::launch;
 using parley::test::visit;
 using host = parley::test::tls_host;
 namespace frame = parley::protocol::frame;
@@ -65,7 +67,7 @@ asio::awaitable<std::string> say_plainly(tcp::socket& s, std::string bytes) {
 TEST_CASE("two who know each other talk") {
   host h;
   const auto me = new_credentials();
-  auto accepted = start(h.context, h.listener.accept());
+  auto accepted = launch(h.context, h.listener.accept());
   auto mine = run(h.context, parley::dial(h.connector(me, h.me->id())));
   run_until(h.context, [&] { return accepted.done(); });
   auto theirs = accepted.get();
@@ -78,7 +80,7 @@ TEST_CASE("two who know each other talk") {
     REQUIRE(m);
     CHECK(m->body == body);
   }
-  auto left = start(h.context, mine.close());
+  auto left = launch(h.context, mine.close());
   CHECK(run(h.context, theirs.close()) == 0);
   run_until(h.context, [&] { return left.done(); });
   CHECK(left.get() == 0);
@@ -92,7 +94,7 @@ TEST_CASE("a foreign caller with a certificate of parley's kind and a good hello
   as.show(key);
   host h;
   foreign_stream tls(h.connect(), as);
-  auto accepted = start(h.context, h.listener.accept());
+  auto accepted = launch(h.context, h.listener.accept());
   run(h.context, say_hello(tls));
   run_until(h.context, [&] { return accepted.done(); });
   CHECK(accepted.get().identity() == key.id());
@@ -330,7 +332,7 @@ TEST_CASE("nobody goes on with the session of another") {
   const auto owner = credentials::make();
   as.show(owner);
   foreign_stream first(h.connect(), as);
-  auto accepted = start(h.context, h.listener.accept());
+  auto accepted = launch(h.context, h.listener.accept());
   run(h.context, say_hello(first));
   run_until(h.context, [&] { return accepted.done(); });
   auto peer = accepted.get();
@@ -376,7 +378,7 @@ struct waiting_host : host {
   /// Begins a conversation; `here` is this side of it.
   std::unique_ptr<foreign_stream> let_in(std::string said) {
     auto caller = std::make_unique<foreign_stream>(connect(), as);
-    auto accepted = start(context, listener.accept());
+    auto accepted = launch(context, listener.accept());
     run(context, say_hello(*caller, std::move(said)));
     run_until(context, [&] { return accepted.done(); });
     here = accepted.get();
@@ -439,7 +441,7 @@ TEST_CASE("a stream that is cut off is no goodbye, whether TLS itself says goodb
   as.show(key);
   host h;
   auto tls = std::make_unique<foreign_stream>(h.connect(), as);
-  auto accepted = start(h.context, h.listener.accept());
+  auto accepted = launch(h.context, h.listener.accept());
   const auto begin = [&]() -> asio::awaitable<void> {
     co_await say_hello(*tls);
     std::string welcome(200, '\0');
@@ -455,10 +457,12 @@ TEST_CASE("a stream that is cut off is no goodbye, whether TLS itself says goodb
       co_await tls->async_shutdown(asio::redirect_error(asio::use_awaitable, ignored));
   };
   if (!in_good_order) tls->lowest_layer().close(ignored);
-  auto left = start(h.context, leave());  // it would wait for an answer, which is not given
+  auto left = launch(h.context, leave());  // it would wait for an answer, which is not given
   run_until(h.context, [&] { return peer.state() == parley::state::away; });
   CHECK(peer.statistics().unacknowledged == 1);  // and it waits for the dialer to come back
   peer.abort();
   tls->lowest_layer().close(ignored);
   run_until(h.context, [&] { return left.done(); });
 }
+
+}  // namespace callers_test

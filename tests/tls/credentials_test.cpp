@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+namespace credentials_test {
+
 using parley::credentials;
 
 TEST_CASE("each new key is another identity") {
@@ -45,3 +47,5 @@ TEST_CASE("an identity is the hash of the whole SubjectPublicKeyInfo") {
   CHECK(to_string(credentials::from_pem(pem).id()) ==
         "UHURKYC-U4BH2Z5-CM25HZH-KEZM3QK-D2LW6E5-IWCVU5H-B77DOBU-STNAPQB");
 }
+
+}  // namespace credentials_test

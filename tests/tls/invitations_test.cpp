@@ -19,6 +19,8 @@
 #include "tls/foreign_tls.hpp"
 #include "tls/tls_host.hpp"
 
+namespace invitations_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -30,7 +32,7 @@ using parley::test::foreign_stream;
 using parley::test::new_credentials;
 using parley::test::run;
 using parley::test::run_until;
-using parley::test::start;
+using parley::test::launch;
 using parley::test::tls_host;
 namespace frame = parley::protocol::frame;
 using clock = std::chrono::system_clock;
@@ -91,7 +93,7 @@ struct connection {
     client.lowest_layer().connect(at.local_endpoint());
     server.emplace(at.accept(), theirs);
     auto answered =
-        start(context, server->async_handshake(foreign_stream::server, asio::use_awaitable));
+        launch(context, server->async_handshake(foreign_stream::server, asio::use_awaitable));
     run(context, client.async_handshake(foreign_stream::client, asio::use_awaitable));
     run_until(context, [&] { return answered.done(); });
   }
@@ -211,3 +213,5 @@ TEST_CASE("what a listener would prove to a dialer is not what a dialer proves")
   other[0] ^= 0x80U;
   CHECK(proof != parley::detail::prove(other, client, b.id(), a.id()));
 }
+
+}  // namespace invitations_test

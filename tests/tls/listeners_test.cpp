@@ -17,6 +17,8 @@
 #include "support/run.hpp"
 #include "tls/foreign_tls.hpp"
 
+namespace listeners_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -27,7 +29,7 @@ using parley::test::foreign_context;
 using parley::test::foreign_stream;
 using parley::test::hear_all;
 using parley::test::run;
-using parley::test::start;
+using parley::test::launch;
 
 /// Accepts one caller and shakes hands as that context says, or says `plain` where there is none.
 asio::awaitable<void> serve(tcp::acceptor& at, foreign_context* as, std::string plain) {
@@ -51,7 +53,7 @@ std::error_code why_not(std::shared_ptr<const credentials> me, const parley::ide
                         foreign_context* as, std::string plain = "") {
   asio::io_context context;
   tcp::acceptor at(context, {asio::ip::address_v4::loopback(), 0});
-  auto serving = start(context, serve(at, as, std::move(plain)));
+  auto serving = launch(context, serve(at, as, std::move(plain)));
   parley::tls_connector<parley::tcp_connector> to(
       {"127.0.0.1", std::to_string(at.local_endpoint().port())}, std::move(me),
       parley::only(expected), std::nullopt, 300ms);
@@ -134,3 +136,5 @@ TEST_CASE("a listener that never answers the handshake is given up at the deadli
   }
   CHECK(why == errc::handshake_timeout);
 }
+
+}  // namespace listeners_test

@@ -15,6 +15,8 @@
 #include "support/run.hpp"
 #include "tls/tls_host.hpp"
 
+namespace narrow_test {
+
 namespace {
 
 constexpr int messages = 100;
@@ -81,3 +83,5 @@ TEST_CASE("what a full socket does not take goes out later, whole and in order, 
   CHECK(understood.get() == messages);
   CHECK(mine.statistics().connections == 1);
 }
+
+}  // namespace narrow_test

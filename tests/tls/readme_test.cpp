@@ -10,6 +10,8 @@
 #include "support/run.hpp"
 #include "tls/tls_host.hpp"
 
+namespace readme_test {
+
 namespace {
 
 asio::awaitable<void> confide(std::shared_ptr<const parley::credentials> me, std::string host,
@@ -39,3 +41,5 @@ TEST_CASE("the README's secure conversation takes place") {
   parley::test::run_until(host.context, [&] { return confiding.done(); });
   confiding.get();
 }
+
+}  // namespace readme_test

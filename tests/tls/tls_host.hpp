@@ -57,7 +57,7 @@ class tls_host {
   }
   void check_nobody_in() {
     listener.close();
-    auto next = start(context, listener.accept());
+    auto next = launch(context, listener.accept());
     run_until(context, [&] { return next.done(); });
     CHECK_THROWS_AS(next.get(), std::system_error);
   }

@@ -8,6 +8,8 @@
 
 #include "support/random.hpp"
 
+namespace backoff_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -156,3 +158,5 @@ TEST_CASE("after very many failures pauses are long and no more than the limit")
   }
   CHECK(longest > day / 2);
 }
+
+}  // namespace backoff_test

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+namespace chunks_test {
+
 namespace {
 
 using parley::protocol::chunk_size;
@@ -134,3 +136,5 @@ TEST_CASE("a view of a chunk is the bytes between two offsets") {
   CHECK(c.view(6, 6).empty());
   CHECK(c.room() == chunk_size - 6);
 }
+
+}  // namespace chunks_test

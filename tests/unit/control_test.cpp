@@ -8,6 +8,8 @@
 
 #include "support/bytes.hpp"
 
+namespace control_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -172,3 +174,5 @@ TEST_CASE("what one connection has told is not told on the next") {
   REQUIRE(d.out.commit(7) == 7);
   CHECK(d.out.told() == 0);
 }
+
+}  // namespace control_test

@@ -26,6 +26,8 @@
 #include "support/pipe_stream.hpp"
 #include "support/run.hpp"
 
+namespace conversation_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -41,7 +43,7 @@ using parley::test::peer_over;
 using parley::test::pipe_end;
 using parley::test::pipe_stream;
 using parley::test::run_virtually;
-using parley::test::start;
+using parley::test::launch;
 using parley::test::started;
 using parley::test::whole_stream;
 
@@ -60,7 +62,7 @@ struct conversation {
     auto [l, r] = make_pipe(context.get_executor(), capacity);
     left_end = l.share_end();
     right_end = r.share_end();
-    auto answering = start(context, answer_over(std::move(r), std::move(right_options)));
+    auto answering = launch(context, answer_over(std::move(r), std::move(right_options)));
     left = run_virtually(context, dial_over(std::move(l), std::move(left_options)));
     manual_clock::settle(context);
     right = answering.get();
@@ -191,7 +193,7 @@ script perform(Plan plan, std::size_t capacity = 65'536) {
   const auto left_end = l.share_end();
   const auto right_end = r.share_end();
   plan(*left_end, *right_end);
-  auto right = start(context, play_listener(Stream(std::move(r)), s.right));
+  auto right = launch(context, play_listener(Stream(std::move(r)), s.right));
   run_virtually(context, play_dialer(Stream(std::move(l)), s.left));
   const auto limit = manual_clock::now() + 1h;
   while (!right.done())
@@ -329,8 +331,8 @@ TEST_CASE("a peer that falls silent is given up after two and a half heartbeats"
   options o;
   o.heartbeat = 1s;
   conversation c(o, o);
-  auto left = start(c.context, receive(c.left));
-  auto right = start(c.context, receive(c.right));
+  auto left = launch(c.context, receive(c.left));
+  auto right = launch(c.context, receive(c.right));
   c.advance(10s);
   REQUIRE_FALSE(left.done());  // pings are answered, so silence of the programs is no silence
 
@@ -354,7 +356,7 @@ TEST_CASE("a silent peer is noticed while a write to it waits") {
   o.heartbeat = 1s;
   conversation c(o, o, 100);
   c.right_end->asleep = true;
-  auto sending = start(c.context, send(c.left, std::string(50'000, 'x')));
+  auto sending = launch(c.context, send(c.left, std::string(50'000, 'x')));
   c.advance(4s);
   REQUIRE(sending.done());  // it was queued
   CHECK(c.left.ended());
@@ -368,7 +370,7 @@ TEST_CASE("a listener that never answers is given up at the handshake's deadline
   options o;
   o.handshake_timeout = 3s;
   const auto since = manual_clock::now();
-  auto dialing = start(context, dial_over(std::move(l), o));
+  auto dialing = launch(context, dial_over(std::move(l), o));
   const auto limit = since + 1h;
   while (!dialing.done() && manual_clock::step(context, limit)) {
   }
@@ -412,7 +414,7 @@ TEST_CASE("send waits while the outbox is full, and goes on when the peer has ac
   REQUIRE(c.left.try_send(body) == send_result::queued);
   REQUIRE(c.left.try_send(body) == send_result::queued);
   REQUIRE(c.left.try_send(body) == send_result::full);
-  auto sending = start(c.context, send(c.left, body));
+  auto sending = launch(c.context, send(c.left, body));
   c.advance(1s);
   CHECK_FALSE(sending.done());
   CHECK(run_virtually(c.context, receive(c.right)) == body);
@@ -427,7 +429,7 @@ TEST_CASE("send that waits ends with the conversation's reason") {
   const std::string body(100, 'x');
   while (c.left.try_send(body) == send_result::queued) {
   }
-  auto sending = start(c.context, send(c.left, body));
+  auto sending = launch(c.context, send(c.left, body));
   c.settle();
   SECTION("the peer is gone") {
     c.right.abort();
@@ -446,13 +448,13 @@ TEST_CASE("what cannot be sent is refused with its own error, and nothing is que
   options narrow;
   narrow.max_message = 10;
   conversation c({}, narrow);
-  auto too_large = start(c.context, send(c.left, std::string(11, 'x')));
+  auto too_large = launch(c.context, send(c.left, std::string(11, 'x')));
   c.settle();
   CHECK(error_of(too_large) == errc::message_too_large);
   CHECK(c.left.try_send("hello", parley::tag_count) == send_result::unfit);
   c.left.finish();
   CHECK(c.left.try_send("hello") == send_result::closed);
-  auto late = start(c.context, send(c.left, "hello"));
+  auto late = launch(c.context, send(c.left, "hello"));
   c.settle();
   CHECK(error_of(late) == errc::closed);
   CHECK(c.left.statistics().messages_sent == 0);
@@ -461,7 +463,7 @@ TEST_CASE("what cannot be sent is refused with its own error, and nothing is que
 TEST_CASE("a message is delivered when the other program comes back for the next") {
   conversation c;
   const auto r = run_virtually(c.context, send(c.left, "one"));
-  auto delivered = start(c.context, c.left.delivered(r));
+  auto delivered = launch(c.context, c.left.delivered(r));
   CHECK(run_virtually(c.context, receive(c.right)) == "one");
   c.advance(1s);
   CHECK_FALSE(delivered.done());
@@ -474,8 +476,8 @@ TEST_CASE("a message is delivered when the other program comes back for the next
 TEST_CASE("delivered is false where the conversation ends before") {
   conversation c;
   const auto r = run_virtually(c.context, send(c.left, "one"));
-  auto delivered = start(c.context, c.left.delivered(r));
-  auto beyond = start(c.context, c.left.delivered_beyond(0));
+  auto delivered = launch(c.context, c.left.delivered(r));
+  auto beyond = launch(c.context, c.left.delivered_beyond(0));
   c.settle();
   c.right.abort();
   c.settle();
@@ -511,8 +513,8 @@ TEST_CASE("close returns at once when the peer is gone") {
 
 TEST_CASE("both sides may close at once") {
   conversation c;
-  auto left = start(c.context, c.left.close());
-  auto right = start(c.context, c.right.close());
+  auto left = launch(c.context, c.left.close());
+  auto right = launch(c.context, c.right.close());
   const auto since = manual_clock::now();
   const auto limit = since + 1h;
   while (!(left.done() && right.done()) && manual_clock::step(c.context, limit)) {
@@ -532,7 +534,7 @@ TEST_CASE("an ended conversation still hands out what had arrived, then why it e
   c.settle();
   REQUIRE(c.right.ended());
   for (int i = 0; i < 3; ++i) CHECK(run_virtually(c.context, receive(c.right)) == text("left", i));
-  auto last = start(c.context, receive(c.right));
+  auto last = launch(c.context, receive(c.right));
   c.settle();
   CHECK(error_of(last) == errc::disconnected);
   CHECK(c.right.try_send("late") == send_result::closed);
@@ -554,8 +556,8 @@ TEST_CASE("after both goodbyes receive says so again and again") {
 
 TEST_CASE("abort ends at once, for the other side it is a lost connection") {
   conversation c;
-  auto left = start(c.context, receive(c.left));
-  auto right = start(c.context, receive(c.right));
+  auto left = launch(c.context, receive(c.left));
+  auto right = launch(c.context, receive(c.right));
   c.settle();
   c.left.abort();
   CHECK(c.left.ended());
@@ -599,7 +601,7 @@ TEST_CASE("a program may drop its peer from where a message resumed it") {
   conversation c;
   std::optional<peer> mine(std::move(c.right));
   bool dropped = false;
-  auto receiving = start(c.context, receive_and_drop(mine, dropped));
+  auto receiving = launch(c.context, receive_and_drop(mine, dropped));
   c.settle();
   (void)c.left.try_send("one");
   (void)c.left.try_send("two");
@@ -621,9 +623,9 @@ TEST_CASE("a peer may be replaced while coroutines wait in it") {
   const std::string body(100, 'x');
   while (c.left.try_send(body) == send_result::queued) {
   }
-  auto sending = start(c.context, send(c.left, body));
-  auto delivered = start(c.context, c.left.delivered(parley::receipt{0}));
-  auto receiving = start(c.context, receive(c.left));
+  auto sending = launch(c.context, send(c.left, body));
+  auto delivered = launch(c.context, c.left.delivered(parley::receipt{0}));
+  auto receiving = launch(c.context, receive(c.left));
   c.settle();
   c.left = peer();
   c.settle();
@@ -635,7 +637,7 @@ TEST_CASE("a peer may be replaced while coroutines wait in it") {
 TEST_CASE("a peer may be replaced while it is being closed") {
   conversation c;
   REQUIRE(c.left.try_send("nobody takes it") == send_result::queued);
-  auto closing = start(c.context, c.left.close());
+  auto closing = launch(c.context, c.left.close());
   c.settle();
   REQUIRE_FALSE(closing.done());
   c.left = peer();
@@ -646,11 +648,11 @@ TEST_CASE("a peer may be replaced while it is being closed") {
 
 TEST_CASE("a context that goes takes along the coroutines that wait, and the peers that they own") {
   conversation waiting;
-  auto left = start(waiting.context, own_and_receive(std::move(waiting.left)));
-  auto right = start(waiting.context, receive(waiting.right));
+  auto left = launch(waiting.context, own_and_receive(std::move(waiting.left)));
+  auto right = launch(waiting.context, receive(waiting.right));
   conversation ending;
   REQUIRE(ending.left.try_send("nobody takes it") == send_result::queued);
-  auto closing = start(ending.context, own_and_close(std::move(ending.left)));
+  auto closing = launch(ending.context, own_and_close(std::move(ending.left)));
   waiting.settle();
   ending.settle();
   CHECK_FALSE(left.done());
@@ -687,7 +689,7 @@ TEST_CASE("events come in order, with the peer's name and the reason") {
     CHECK(left_said == lines{"connecting #1", "connected bob #1"});
     CHECK(right_said == lines{"connected ann #1"});
     SECTION("goodbye") {
-      auto right = start(c.context, c.right.close());
+      auto right = launch(c.context, c.right.close());
       CHECK(run_virtually(c.context, c.left.close()) == 0);
       c.settle();
       CHECK(left_said.back() == "ended #1");
@@ -708,7 +710,7 @@ TEST_CASE("a conversation that never began does not end") {
   std::vector<std::string> said;
   asio::io_context context;
   auto [l, r] = make_pipe(context.get_executor());
-  auto dialing = start(context, dial_over(std::move(l), logging(said, "ann")));
+  auto dialing = launch(context, dial_over(std::move(l), logging(said, "ann")));
   std::error_code ec;
   r.close(ec);
   manual_clock::settle(context);
@@ -730,3 +732,5 @@ TEST_CASE("a thousand messages queued before a wait leave in a few writes") {
   while (c.right.try_receive()) ++received;
   CHECK(received == 1000);
 }
+
+}  // namespace conversation_test

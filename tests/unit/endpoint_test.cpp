@@ -3,6 +3,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <string>
 
+namespace endpoint_test {
+
 namespace {
 
 using parley::endpoint;
@@ -41,3 +43,5 @@ TEST_CASE("a default endpoint is no IP endpoint, and writing it is harmless") {
   CHECK(port_of(endpoint()) == 0);
   CHECK_FALSE(to_string(endpoint()).empty());
 }
+
+}  // namespace endpoint_test

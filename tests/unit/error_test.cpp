@@ -6,6 +6,8 @@
 #include <string>
 #include <system_error>
 
+namespace error_test {
+
 namespace {
 
 using parley::errc;
@@ -100,3 +102,5 @@ TEST_CASE("no error of the system's is final, whatever its number, and neither i
     CHECK(!parley::is_final(std::error_code(value, std::system_category())));
   }
 }
+
+}  // namespace error_test

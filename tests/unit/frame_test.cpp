@@ -9,6 +9,8 @@
 #include "support/bytes.hpp"
 #include "support/random.hpp"
 
+namespace frame_test {
+
 namespace {
 
 namespace frame = parley::protocol::frame;
@@ -91,3 +93,5 @@ TEST_CASE("a type is a control frame, skippable, or a message with its tag") {
     if (h.is_message()) CHECK(h.tag() == type - 0x80);
   }
 }
+
+}  // namespace frame_test

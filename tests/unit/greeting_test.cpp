@@ -10,6 +10,8 @@
 #include "support/bytes.hpp"
 #include "support/random.hpp"
 
+namespace greeting_test {
+
 namespace {
 
 namespace frame = parley::protocol::frame;
@@ -396,3 +398,5 @@ TEST_CASE("random bytes are decoded or refused, and what is decoded is within bo
   }
   CHECK(accepted > 0);
 }
+
+}  // namespace greeting_test

@@ -11,6 +11,8 @@
 
 #include "support/bytes.hpp"
 
+namespace handshake_test {
+
 namespace {
 
 namespace frame = parley::protocol::frame;
@@ -448,3 +450,5 @@ TEST_CASE("a check alone changes nothing") {
   CHECK(listener.peer_window() == 0);
   CHECK(answer_to(listener, hello_of(1), {}) == accepted);
 }
+
+}  // namespace handshake_test

@@ -8,6 +8,8 @@
 
 #include "support/bytes.hpp"
 
+namespace heartbeat_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -296,3 +298,5 @@ TEST_CASE("a new connection begins without debts") {
   h.pong(1, later + 1ms, s);  // of the ping on the connection before
   CHECK(s.round_trip_last == 0ms);
 }
+
+}  // namespace heartbeat_test

@@ -8,6 +8,8 @@
 
 #include "support/random.hpp"
 
+namespace identity_test {
+
 using parley::identity;
 using parley::parse_identity;
 
@@ -112,3 +114,5 @@ TEST_CASE("an identity has one text only") {
   }
   CHECK(read == 2);
 }
+
+}  // namespace identity_test

@@ -14,6 +14,8 @@
 #include "support/bytes.hpp"
 #include "support/random.hpp"
 
+namespace inbox_test {
+
 namespace {
 
 using parley::protocol::chunk_size;
@@ -589,3 +591,5 @@ TEST_CASE("an inbox does what a queue of strings does, whatever comes in whichev
     t.finish();
   }
 }
+
+}  // namespace inbox_test

@@ -5,6 +5,8 @@
 #include <cctype>
 #include <string>
 
+namespace invitation_test {
+
 namespace {
 
 parley::invitation example() {
@@ -54,3 +56,5 @@ TEST_CASE("a part of an invitation is none") {
     CHECK_FALSE(parley::parse_invitation(text.substr(0, n)));
   CHECK(parley::parse_invitation(text.substr(0, address + 1)));
 }
+
+}  // namespace invitation_test

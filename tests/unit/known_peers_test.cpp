@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+namespace known_peers_test {
+
 namespace {
 
 parley::identity numbered(unsigned char n) {
@@ -54,3 +56,5 @@ TEST_CASE("a line that is damaged is told, and nothing after it is taken") {
   CHECK(chat::parse_peers("a:1 " + to_string(numbered(1))).bad_line == 1);
   for (const auto* text : {"x", "AAAAAAA", "\x1b[2J"}) CHECK(chat::parse_peers(text).bad_line == 1);
 }
+
+}  // namespace known_peers_test

@@ -14,6 +14,8 @@
 #include "support/feed.hpp"
 #include "support/random.hpp"
 
+namespace lines_test {
+
 namespace {
 
 using namespace std::string_view_literals;
@@ -582,3 +584,5 @@ TEST_CASE("a line is queued and taken one by one, and nobody is told of an end a
   l.detach();
   CHECK(take_all(l) == strings{"two"});
 }
+
+}  // namespace lines_test

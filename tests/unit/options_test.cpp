@@ -8,6 +8,8 @@
 #include <stdexcept>
 #include <string>
 
+namespace options_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -160,3 +162,5 @@ TEST_CASE("a complaint names the field") {
   CHECK(names("outbox", [](options& o) { o.outbox = 0; }));
   CHECK(names("heartbeat", [](options& o) { o.heartbeat = 0ms; }));
 }
+
+}  // namespace options_test

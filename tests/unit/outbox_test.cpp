@@ -13,6 +13,8 @@
 #include "support/bytes.hpp"
 #include "support/random.hpp"
 
+namespace outbox_test {
+
 namespace {
 
 using parley::protocol::chunk_size;
@@ -931,3 +933,5 @@ TEST_CASE("an outbox does what a queue of strings does, whatever comes in whiche
     t.finish();
   }
 }
+
+}  // namespace outbox_test

@@ -11,6 +11,8 @@
 
 #include "support/vt500.hpp"
 
+namespace printable_test {
+
 namespace {
 
 using namespace std::string_literals;
@@ -513,3 +515,5 @@ TEST_CASE("the tables are sorted and without overlap, as the search in them need
   CHECK(in_order(parley::detail::hidden_ranges));
   CHECK(in_order(parley::detail::mark_ranges));
 }
+
+}  // namespace printable_test

@@ -12,6 +12,8 @@
 
 #include "support/bytes.hpp"
 
+namespace receive_state_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -333,3 +335,5 @@ TEST_CASE("a goodbye beyond the next number is a gap") {
   CHECK(!d.in.at_end());
   CHECK(d.in.bye(0, start) == no_error);
 }
+
+}  // namespace receive_state_test

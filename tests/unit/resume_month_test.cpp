@@ -29,6 +29,8 @@
 #include "support/random.hpp"
 #include "support/run.hpp"
 
+namespace resume_month_test {
+
 // A month of two programs that say something now and then, over a network that fails for seconds or
 // for hours: real conversations and the real dialer, in virtual time.
 
@@ -44,7 +46,7 @@ using parley::test::manual_clock;
 using parley::test::network_connector;
 using parley::test::pipe_listener;
 using parley::test::pipe_network;
-using parley::test::start;
+using parley::test::launch;
 using parley::test::started;
 using listener = pipe_listener<line_stream>;
 using peer = listener::peer_type;
@@ -112,13 +114,13 @@ class conversation {
  public:
   conversation(asio::io_context& context, listener& l, const std::shared_ptr<pipe_network>& n,
                const options& o) {
-    auto accepting = start(context, l.accept());
+    auto accepting = launch(context, l.accept());
     dialer.p = parley::test::run_virtually(context, dial(network_connector{n}, o));
     manual_clock::settle(context);
     listening.p = accepting.get();
     for (side* s : {&dialer, &listening}) {
-      programs_.push_back(start(context, hear(*s)));
-      programs_.push_back(start(context, talk(*s)));
+      programs_.push_back(launch(context, hear(*s)));
+      programs_.push_back(launch(context, talk(*s)));
     }
   }
 
@@ -274,3 +276,5 @@ TEST_CASE("a month of outages: short ones are bridged, long ones end it, for the
             << network->attempts << " attempts (" << failed_attempts << " failed at once, "
             << expected << " expected), " << took.count() << " s\n";
 }
+
+}  // namespace resume_month_test

@@ -8,6 +8,8 @@
 #include "support/random.hpp"
 #include "support/session_pair.hpp"
 
+namespace resume_simulator_test {
+
 // Over any number of broken connections: nothing lost, doubled or reordered,
 // and nothing silent when one side dies. A run follows from its seed alone, so a seed that fails
 // here fails again: set `first` to it and the count to 1.
@@ -118,3 +120,5 @@ TEST_CASE("a run over broken connections follows from its seed alone") {
   CHECK(one.counts().cuts == same.counts().cuts);
   CHECK(one.steps() != other.steps());
 }
+
+}  // namespace resume_simulator_test

@@ -27,6 +27,8 @@
 #include "support/random.hpp"
 #include "support/run.hpp"
 
+namespace resume_sweep_test {
+
 // One whole conversation, cut at every byte that passes in either direction, in every way in which
 // a connection can fail. Real conversations and the real dialer, in virtual time.
 
@@ -42,7 +44,7 @@ using parley::test::manual_clock;
 using parley::test::network_connector;
 using parley::test::pipe_listener;
 using parley::test::pipe_network;
-using parley::test::start;
+using parley::test::launch;
 using listener = pipe_listener<line_stream>;
 using peer = listener::peer_type;
 
@@ -175,8 +177,8 @@ conversation perform(manner how, std::vector<fault> faults) {
   const auto network = std::make_shared<pipe_network>(context.get_executor());
   network->faults = std::move(faults);
   network->answer = [&listening](line_stream s) { listening.call(std::move(s)); };
-  auto dialing = start(context, dial(network_connector{network}, how, c.dialer));
-  auto answering = start(context, answer(listening, how, c.listener));
+  auto dialing = launch(context, dial(network_connector{network}, how, c.dialer));
+  auto answering = launch(context, answer(listening, how, c.listener));
   const auto limit = manual_clock::now() + 24h;
   manual_clock::settle(context);
   while (!dialing.done() || !answering.done())
@@ -264,3 +266,5 @@ TEST_CASE("a conversation cut again and again, also while it is mended, ends wel
   }
   CHECK(connections > 2 * seeds);
 }
+
+}  // namespace resume_sweep_test

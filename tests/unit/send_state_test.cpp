@@ -8,6 +8,8 @@
 
 #include "support/bytes.hpp"
 
+namespace send_state_test {
+
 namespace {
 
 using parley::send_result;
@@ -171,3 +173,5 @@ TEST_CASE("a message that a connection took one byte of may have come") {
   d.log().commit(1);
   CHECK(fates_in(d) == fates{0, 1, 0});
 }
+
+}  // namespace send_state_test

@@ -14,6 +14,8 @@
 #include "support/bytes.hpp"
 #include "support/feed.hpp"
 
+namespace session_bad_input_test {
+
 // What a peer must not say, in every phase of a conversation: each has an errc of its own, none
 // takes memory, and what had arrived before it stays.
 
@@ -469,3 +471,5 @@ TEST_CASE("a large frame that is refused takes no memory for its body") {
   refused(bye_frame(0), head(0x80, 1), errc::after_goodbye);
   refused(message_frame(0, "unreleased"), head(0x80, 1), errc::window_exceeded);
 }
+
+}  // namespace session_bad_input_test

@@ -22,6 +22,8 @@
 #include "support/bytes.hpp"
 #include "support/two_sides.hpp"
 
+namespace session_flood_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -326,3 +328,5 @@ TEST_CASE("a length over the limit of its phase is refused by its header alone")
   }
   CHECK(refused > 256 * 5);
 }
+
+}  // namespace session_flood_test

@@ -3,6 +3,8 @@
 
 #include "support/session_pair.hpp"
 
+namespace session_pair_test {
+
 // While one connection lives: nothing lost, doubled or reordered, whatever the
 // wire does to the sizes and the times of reads and writes. A run follows from its seed alone, so a
 // seed that fails here fails again: set `first` to it and `count` to 1.
@@ -38,3 +40,5 @@ TEST_CASE("a run follows from its seed alone") {
   CHECK(one.steps() == same.steps());
   CHECK(one.steps() != other.steps());
 }
+
+}  // namespace session_pair_test

@@ -20,6 +20,8 @@
 #include "support/pipe_stream.hpp"
 #include "support/run.hpp"
 
+namespace session_registry_test {
+
 namespace {
 
 using parley::test::make_pipe;
@@ -83,3 +85,5 @@ TEST_CASE("who begins anew and comes back in the same turn keeps the conversatio
     CHECK(here.reason() == parley::errc::not_back);
   }
 }
+
+}  // namespace session_registry_test

@@ -17,6 +17,8 @@
 #include "support/feed.hpp"
 #include "support/two_sides.hpp"
 
+namespace session_resume_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -826,3 +828,5 @@ TEST_CASE("the same is told in the other direction") {
   CHECK(fates_in(p.listener) == fates{0, 2, 3});
   CHECK(p.listener.again() == 3);
 }
+
+}  // namespace session_resume_test

@@ -9,6 +9,8 @@
 
 #include "support/bytes.hpp"
 
+namespace session_table_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -172,3 +174,5 @@ TEST_CASE("each that lives is called, and may end meanwhile") {
   all.each([&](conversation&) { ++called; });
   CHECK(called == 5);
 }
+
+}  // namespace session_table_test

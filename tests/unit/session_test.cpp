@@ -15,6 +15,8 @@
 #include "support/feed.hpp"
 #include "support/two_sides.hpp"
 
+namespace session_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -753,3 +755,5 @@ TEST_CASE("an ended conversation gives its memory back with its connection") {
   CHECK(p.dialer.statistics().memory == 0);
   CHECK(p.listener.statistics().memory == 0);
 }
+
+}  // namespace session_test

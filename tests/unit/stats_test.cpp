@@ -3,6 +3,8 @@
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 
+namespace stats_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -42,3 +44,5 @@ TEST_CASE("the smallest round trip stays, the last one does not") {
   CHECK(s.round_trip_min == 200us);
   CHECK(s.round_trip_last == 900us);
 }
+
+}  // namespace stats_test

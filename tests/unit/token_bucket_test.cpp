@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <system_error>
 
+namespace token_bucket_test {
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -52,3 +54,5 @@ TEST_CASE("a clock that has only begun is no flood") {
   token_bucket a;
   CHECK(taken(a, token_bucket::time_point{}) == 1'000);
 }
+
+}  // namespace token_bucket_test

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+namespace utf8_test {
+
 namespace {
 
 using namespace std::string_view_literals;
@@ -275,3 +277,5 @@ TEST_CASE("a NUL and the noncharacters are valid UTF-8") {
 static_assert(is_utf8("gr\xc3\xbc\xc3\x9f dich, \xe4\xb8\x96\xe7\x95\x8c \xf0\x9f\x98\x80"));
 static_assert(utf8_error("twelve bytes\xff and more") == 12);
 static_assert(first_code_point("\xe2\x82\xac").value == 0x20ac);
+
+}  // namespace utf8_test

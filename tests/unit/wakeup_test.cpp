@@ -15,13 +15,15 @@
 
 #include "support/run.hpp"
 
+namespace wakeup_test {
+
 namespace {
 
 using namespace asio::experimental::awaitable_operators;
 using parley::detail::wakeup;
 using parley::test::run;
 using parley::test::run_until;
-using parley::test::start;
+using parley::test::launch;
 
 using entries = std::vector<std::string>;
 
@@ -69,7 +71,7 @@ TEST_CASE("who wakes for nothing waits on") {
   wakeup w(context.get_executor());
   bool state = false;
   int looked = 0;
-  auto waiting = start(context, wait_for(w, state, looked));
+  auto waiting = launch(context, wait_for(w, state, looked));
   run_until(context, [&] { return w.awaited(); });
   w.notify();
   CHECK(looked == 2);
@@ -84,9 +86,9 @@ TEST_CASE("notify resumes all that wait, in their order, before it returns") {
   asio::io_context context;
   wakeup w(context.get_executor());
   entries said;
-  auto first = start(context, wait_once(w, said, "first"));
-  auto second = start(context, wait_once(w, said, "second"));
-  auto third = start(context, wait_once(w, said, "third"));
+  auto first = launch(context, wait_once(w, said, "first"));
+  auto second = launch(context, wait_once(w, said, "second"));
+  auto third = launch(context, wait_once(w, said, "third"));
   context.poll();
   REQUIRE(said.empty());
   w.notify();
@@ -100,7 +102,7 @@ TEST_CASE("who waits again inside a notify waits for the next one") {
   asio::io_context context;
   wakeup w(context.get_executor());
   const auto rounds = std::make_shared<int>(0);
-  auto waiting = start(context, wait_holding(w, rounds));
+  auto waiting = launch(context, wait_holding(w, rounds));
   context.poll();
   w.notify();
   CHECK(*rounds == 1);
@@ -114,11 +116,11 @@ TEST_CASE("a waiter cancelled by a signal throws, and the others notice nothing"
   entries said;
   asio::cancellation_signal signal;
   std::exception_ptr thrown;
-  auto first = start(context, wait_once(w, said, "first"));
+  auto first = launch(context, wait_once(w, said, "first"));
   asio::co_spawn(
       context, wait_once(w, said, "cancelled"),
       asio::bind_cancellation_slot(signal.slot(), [&](std::exception_ptr e) { thrown = e; }));
-  auto third = start(context, wait_once(w, said, "third"));
+  auto third = launch(context, wait_once(w, said, "third"));
   context.poll();
 
   signal.emit(asio::cancellation_type::all);
@@ -198,8 +200,8 @@ TEST_CASE("the loser of a race between two wakeups waits no more") {
   wakeup b(context.get_executor());
   entries said;
   std::size_t which = 2;
-  auto race = start(context, wait_for_either(a, b, which));
-  auto bystander = start(context, wait_once(a, said, "bystander"));
+  auto race = launch(context, wait_for_either(a, b, which));
+  auto bystander = launch(context, wait_once(a, said, "bystander"));
   context.poll();
   b.notify();
   run_until(context, [&] { return race.done(); });
@@ -233,9 +235,9 @@ TEST_CASE("a resumed coroutine may destroy the wakeup's owner, and those behind 
   asio::io_context context;
   auto o = std::make_unique<owner>(context.get_executor());
   entries said;
-  auto before = start(context, wait_once(o->changed, said, "before"));
-  auto destroyer = start(context, wait_and_destroy(o, said));
-  auto after = start(context, wait_once(o->changed, said, "after"));
+  auto before = launch(context, wait_once(o->changed, said, "before"));
+  auto destroyer = launch(context, wait_and_destroy(o, said));
+  auto after = launch(context, wait_once(o->changed, said, "after"));
   context.poll();
   o->changed.notify();
   CHECK(said == entries{"before", "destroyed", "after"});
@@ -280,10 +282,12 @@ TEST_CASE("what a resumed coroutine throws leaves through the context, not throu
   asio::co_spawn(context, wait_and_throw(w), [](std::exception_ptr thrown) {
     if (thrown) std::rethrow_exception(thrown);
   });
-  auto behind = start(context, wait_once(w, said, "behind"));
+  auto behind = launch(context, wait_once(w, said, "behind"));
   context.poll();
   CHECK_NOTHROW(w.notify());
   CHECK(said == entries{"behind"});
   context.restart();
   CHECK_THROWS_AS(context.run(), std::runtime_error);
 }
+
+}  // namespace wakeup_test
