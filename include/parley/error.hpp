@@ -28,6 +28,7 @@ namespace detail {
 }  // namespace detail
 
 /// What can go wrong between two peers, besides what the system reports itself.
+// NOLINTNEXTLINE(readability-enum-initial-value): a refusal has the number that it has on the wire
 enum class errc {
   // The conversation.
   closed = 1,         ///< nothing can be sent: this side has said goodbye
@@ -176,7 +177,7 @@ static_assert(std::ranges::all_of(error_table, [](const error_facts& f) {
 /// The text of `e`: one clause, lower case, without a full stop.
 [[nodiscard]] constexpr const char* describe(errc e) noexcept {
   const auto* const facts = detail::facts_of(static_cast<int>(e));
-  return facts ? facts->text : "unknown error";
+  return facts != nullptr ? facts->text : "unknown error";
 }
 
 /// The category of `errc`; one object for the whole program.
@@ -200,7 +201,7 @@ static_assert(std::ranges::all_of(error_table, [](const error_facts& f) {
 [[nodiscard]] inline bool is_final(std::error_code ec) noexcept {
   if (ec.category() != error_category()) return false;
   const auto* const facts = detail::facts_of(ec.value());
-  return facts && facts->cure == detail::remedy::none;
+  return facts != nullptr && facts->cure == detail::remedy::none;
 }
 
 }  // namespace parley
