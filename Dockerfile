@@ -9,7 +9,7 @@
 
 FROM debian:trixie-slim AS tools
 WORKDIR /parley
-COPY ci/setup ci/other-suite ci/
+COPY ci/setup ci/other-suite ci/with-heartbeat ci/
 RUN ci/setup && apt-get clean && rm -rf /var/lib/apt/lists/*
 
 FROM tools AS build
