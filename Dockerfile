@@ -9,7 +9,7 @@
 
 FROM debian:trixie-slim AS tools
 WORKDIR /parley
-COPY ci/setup ci/other-suite ci/
+COPY ci/setup ci/other-suite ci/with-heartbeat ci/
 RUN ci/setup && apt-get clean && rm -rf /var/lib/apt/lists/*
 
 FROM tools AS build
@@ -26,7 +26,7 @@ LABEL org.opencontainers.image.title="parley" \
       org.opencontainers.image.description="A chat between two terminals, a pipe between two machines" \
       org.opencontainers.image.licenses="BSL-1.0"
 RUN apt-get update -q \
- && apt-get install -qy --no-install-recommends libreadline8t64 libssl3t64 libstdc++6 \
+ && apt-get install -qy --no-install-recommends libssl3t64 libstdc++6 \
  && apt-get clean && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 7117 parley \
  && useradd --uid 7117 --gid parley --no-create-home --home-dir /var/lib/parley parley \
