@@ -104,7 +104,7 @@ class basic_listener {
   }
 
  private:
-  using registry_type = detail::session_registry<stream_type, Protocol, Clock>;
+  using registry_type = detail::session_registry<peer_type>;
 
   static std::shared_ptr<const options> checked(options o) {
     validate(o);

@@ -21,6 +21,7 @@
 #include <parley/detail/session_registry.hpp>
 #include <parley/detail/spawn.hpp>
 #include <parley/options.hpp>
+#include <parley/peer.hpp>
 #include <parley/protocol/frame.hpp>
 #include <parley/protocols.hpp>
 
@@ -34,10 +35,10 @@ namespace frame = protocol::frame;
 /// leaves the rest to the session registry that `parley::listener` has as well.
 template <typename Stream>
 class pipe_listener {
-  using registry = detail::session_registry<Stream, session, manual_clock>;
+  using registry = detail::session_registry<basic_peer<Stream, session, manual_clock>>;
 
  public:
-  using peer_type = typename registry::peer_type;
+  using peer_type = basic_peer<Stream, session, manual_clock>;
 
   pipe_listener(const asio::any_io_executor& e, options o)
       : executor_(e),

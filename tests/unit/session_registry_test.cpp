@@ -13,8 +13,9 @@
 
 #include <parley/identity.hpp>
 #include <parley/options.hpp>
-#include <parley/protocol/frame.hpp>
-#include <parley/protocol/session.hpp>
+#include <parley/peer.hpp>
+#include <parley/protocol/greeting.hpp>
+#include <parley/protocols.hpp>
 
 #include "support/manual_clock.hpp"
 #include "support/pipe_stream.hpp"
@@ -37,7 +38,8 @@ struct known_stream : pipe_stream {
   [[nodiscard]] static std::string_view cipher() { return {}; }
 };
 
-using registry = parley::detail::session_registry<known_stream, parley::session, manual_clock>;
+using registry = parley::detail::session_registry<
+    parley::basic_peer<known_stream, parley::session, manual_clock>>;
 
 frame::hello hello(std::uint8_t session, std::uint32_t welcomed) {
   frame::hello h;

@@ -37,22 +37,20 @@ class conversation : public std::enable_shared_from_this<conversation<Stream, Pr
  public:
   using protocol_type = Protocol;
 
-  using executor_state_type = executor_state<Clock>;
-
   /// What follows the options goes to the protocol's constructor.
   template <typename... Args>
-  conversation(std::shared_ptr<executor_state_type> shared, std::shared_ptr<const options> o,
+  conversation(std::shared_ptr<executor_state<Clock>> shared, std::shared_ptr<const options> o,
                const Args&... args)
       : options_(std::move(o)),
-        executor_state_(std::move(shared)),
+        shared_(std::move(shared)),
         arrived_(executor()),
         progressed_(executor()),
         changed_(executor()),
-        protocol_(*options_, args..., &executor_state_->spares) {}
+        protocol_(*options_, args..., &shared_->spares) {}
   template <typename... Args>
   conversation(const asio::any_io_executor& e, std::shared_ptr<const options> o,
                const Args&... args)
-      : conversation(std::make_shared<executor_state_type>(e), std::move(o), args...) {}
+      : conversation(std::make_shared<executor_state<Clock>>(e), std::move(o), args...) {}
 
   // --- one connection after the other ----------------------------------------------------------
 
@@ -84,8 +82,7 @@ class conversation : public std::enable_shared_from_this<conversation<Stream, Pr
 
   [[nodiscard]] bool attached() const noexcept { return connection_.has_value(); }
 
-  /// Ends the attached connection, for a newer one; completes when it is gone, and with it all that
-  /// it might still have brought.
+  /// Ends the attached connection for a newer one; completes when nothing can come of it any more.
   asio::awaitable<void> supersede() {
     const auto self = this->shared_from_this();
     const auto epoch =
@@ -243,8 +240,7 @@ class conversation : public std::enable_shared_from_this<conversation<Stream, Pr
 
   /// Resumed when something has arrived, or the end.
   [[nodiscard]] wakeup& arrived() noexcept { return arrived_; }
-  /// Resumed when the peer has acknowledged, so that there is room to send, has said goodbye, or at
-  /// the end.
+  /// Resumed when the peer has acknowledged, which makes room, has said goodbye, or at the end.
   [[nodiscard]] wakeup& progressed() noexcept { return progressed_; }
   /// Resumed when a connection begins, has greeted or is over, or at the end. Not at each
   /// acknowledgement: somebody waits here most of the time.
@@ -252,9 +248,9 @@ class conversation : public std::enable_shared_from_this<conversation<Stream, Pr
   [[nodiscard]] Protocol& protocol() noexcept { return protocol_; }
   [[nodiscard]] const Protocol& protocol() const noexcept { return protocol_; }
   [[nodiscard]] const options& settings() const noexcept { return *options_; }
-  [[nodiscard]] detail::timer_queue<Clock>& timers() noexcept { return *executor_state_->timers; }
+  [[nodiscard]] detail::timer_queue<Clock>& timers() noexcept { return *shared_->timers; }
   [[nodiscard]] const asio::any_io_executor& executor() const noexcept {
-    return executor_state_->timers->executor();
+    return shared_->timers->executor();
   }
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   /// When the connection, if there is one, has last read or looked at the clock.
@@ -286,7 +282,7 @@ class conversation : public std::enable_shared_from_this<conversation<Stream, Pr
   }
 
   std::shared_ptr<const options> options_;
-  std::shared_ptr<executor_state_type> executor_state_;
+  std::shared_ptr<executor_state<Clock>> shared_;
   wakeup arrived_, progressed_, changed_;
   Protocol protocol_;
   std::optional<connection_type> connection_;

@@ -13,32 +13,37 @@
 #include <utility>
 
 #include <parley/detail/asio.hpp>
+#include <parley/detail/connection_observer.hpp>
+#include <parley/detail/executor_state.hpp>
 #include <parley/detail/session_table.hpp>
 #include <parley/detail/spawn.hpp>
+#include <parley/detail/stream.hpp>
 #include <parley/detail/wakeup.hpp>
 #include <parley/error.hpp>
 #include <parley/options.hpp>
-#include <parley/peer.hpp>
 #include <parley/protocol/greeting.hpp>
 
 namespace parley::detail {
 
 namespace frame = protocol::frame;
 
-/// Where the connections of a listener become conversations, or go on with one: of any stream.
+/// Where the connections of a listener become conversations, or go on with one; it hands out
+/// `Peer`, a `basic_peer`, for each.
 ///
 ///   hello ──▶ make_way() ──▶ admit() ─┬─▶ refusal
 ///                                     ├─▶ a new conversation ──▶ next_peer()
 ///                                     └─▶ the one that lost its connection
 ///
 /// Shared with the coroutines that carry the conversations. Used on one executor.
-template <typename Stream, typename Protocol, typename Clock>
-class session_registry final
-    : public connection_observer<conversation<Stream, Protocol, Clock>>,
-      public std::enable_shared_from_this<session_registry<Stream, Protocol, Clock>> {
+template <typename Peer>
+class session_registry final : public connection_observer<typename Peer::conversation_type>,
+                               public std::enable_shared_from_this<session_registry<Peer>> {
+  using Stream = typename Peer::stream_type;
+  using Protocol = typename Peer::protocol_type;
+  using Clock = typename Peer::clock_type;
+
  public:
-  using peer_type = basic_peer<Stream, Protocol, Clock>;
-  using conversation_type = typename peer_type::conversation_type;
+  using conversation_type = typename Peer::conversation_type;
 
   session_registry(const asio::any_io_executor& e, std::shared_ptr<const options> o)
       : executor_(e),
@@ -52,11 +57,11 @@ class session_registry final
   [[nodiscard]] bool is_full() const noexcept { return peers_ >= settings_->max_peers; }
 
   /// Completes with the next peer; with `operation_aborted`, thrown, once this is closed.
-  asio::awaitable<peer_type> next_peer() {
+  asio::awaitable<Peer> next_peer() {
     const auto self = this->shared_from_this();
     while (open_ && ready_.empty()) co_await changed_.wait();
     if (ready_.empty()) throw std::system_error(asio::error::operation_aborted);
-    peer_type next = std::move(ready_.front());
+    Peer next = std::move(ready_.front());
     ready_.pop_front();
     co_return next;
   }
@@ -208,7 +213,7 @@ class session_registry final
   std::shared_ptr<executor_state<Clock>> executor_state_;
   std::conditional_t<resumable, session_table<conversation_type>, nothing> table_;
   std::set<frame::session_id> doubted_;  ///< of these the peer may know nothing any more
-  std::deque<peer_type> ready_;
+  std::deque<Peer> ready_;
   wakeup changed_;
   std::size_t peers_ = 0;  ///< conversations that have not ended
   bool open_ = true;

@@ -30,7 +30,6 @@ namespace parley::protocol {
 /// `prepare_write` gives, and calls `tick` when `due` has come; `now` is steady time.
 /// A message is released, and with that acknowledged, when the program comes back for the next.
 /// Outlives its connections: each goes on where the peer's greeting says that it stands.
-///
 /// Not safe for sharing between threads.
 class session {
  public:
