@@ -50,7 +50,11 @@ template <typename Specific>
   if (address.is_v4()) return address.to_string() + port;
   if (const auto v6 = address.to_v6(); v6.is_v4_mapped())
     return asio::ip::make_address_v4(asio::ip::v4_mapped, v6).to_string() + port;
-  return "[" + address.to_string() + "]" + port;
+  // Appended: of a literal before a string GCC 12 warns falsely at -O3 (its bug 105651).
+  std::string text = "[";
+  text += address.to_string();
+  text += "]";
+  return text + port;
 }
 
 }  // namespace parley
