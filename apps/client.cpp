@@ -6,13 +6,14 @@
 #include <parley/invitation.hpp>
 #include <parley/printable.hpp>
 
-#include "chat/address.hpp"
-#include "chat/joining.hpp"
-#include "chat/outcome.hpp"
-#include "chat/own_identity.hpp"
-#include "chat/program.hpp"
-#include "chat/prompt.hpp"
-#include "chat/settings.hpp"
+#include "chat/conversation/joining.hpp"
+#include "chat/files/invitation.hpp"
+#include "chat/files/own_identity.hpp"
+#include "chat/program/address.hpp"
+#include "chat/program/outcome.hpp"
+#include "chat/program/program.hpp"
+#include "chat/program/prompt.hpp"
+#include "chat/program/settings.hpp"
 
 namespace {
 

@@ -2,12 +2,12 @@
 
 #include <string>
 
-#include "chat/guests.hpp"
-#include "chat/outcome.hpp"
-#include "chat/own_identity.hpp"
-#include "chat/program.hpp"
-#include "chat/serving.hpp"
-#include "chat/settings.hpp"
+#include "chat/conversation/serving.hpp"
+#include "chat/files/guests.hpp"
+#include "chat/files/own_identity.hpp"
+#include "chat/program/outcome.hpp"
+#include "chat/program/program.hpp"
+#include "chat/program/settings.hpp"
 
 namespace {
 

@@ -15,7 +15,7 @@
 #include <parley/stats.hpp>
 #include <parley/utf8.hpp>
 
-#include "view.hpp"
+#include "chat/screen/view.hpp"
 
 namespace chat {
 

@@ -11,7 +11,7 @@
 
 #include <parley/detail/asio.hpp>
 
-#include "outcome.hpp"
+#include "chat/program/outcome.hpp"
 
 namespace chat {
 

@@ -11,7 +11,7 @@
 #include <parley/identity.hpp>
 #include <parley/options.hpp>
 
-#include "outcome.hpp"
+#include "chat/program/outcome.hpp"
 
 namespace chat {
 

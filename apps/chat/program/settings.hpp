@@ -15,8 +15,8 @@
 #include <parley/utf8.hpp>
 #include <parley/version.hpp>
 
-#include "address.hpp"
-#include "outcome.hpp"
+#include "chat/program/address.hpp"
+#include "chat/program/outcome.hpp"
 
 namespace chat {
 

@@ -10,13 +10,13 @@
 #include <parley/identity.hpp>
 #include <parley/options.hpp>
 
-#include "departure.hpp"
-#include "input.hpp"
-#include "json.hpp"
-#include "output.hpp"
-#include "screen.hpp"
-#include "settings.hpp"
-#include "view.hpp"
+#include "chat/program/settings.hpp"
+#include "chat/screen/json.hpp"
+#include "chat/screen/screen.hpp"
+#include "chat/screen/view.hpp"
+#include "chat/streams/departure.hpp"
+#include "chat/streams/input.hpp"
+#include "chat/streams/output.hpp"
 
 namespace chat {
 

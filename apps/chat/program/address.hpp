@@ -6,13 +6,10 @@
 #include <string>
 #include <string_view>
 #include <system_error>
-#include <utility>
 
-#include <parley/connect.hpp>
-#include <parley/endpoint.hpp>
 #include <parley/printable.hpp>
 
-#include "outcome.hpp"
+#include "chat/program/outcome.hpp"
 
 namespace chat {
 
@@ -71,22 +68,5 @@ struct address {
   }
   return {std::string(host), port, number.has_value()};
 }
-
-/// Connects to an address of either kind: what `parley::dial` asks for.
-struct connector {
-  address to;
-
-  asio::awaitable<parley::any_socket> operator()() const { return connect(to); }
-
- private:
-  static asio::awaitable<parley::any_socket> connect(address to) {
-    if (to.is_unix()) {
-      const parley::unix_connector local{std::move(to.host)};
-      co_return co_await local();
-    }
-    const parley::tcp_connector remote{std::move(to.host), std::to_string(to.port)};
-    co_return co_await remote();
-  }
-};
 
 }  // namespace chat

@@ -11,16 +11,17 @@
 #include <parley/protocols.hpp>
 #include <parley/tls.hpp>
 
-#include "acquaintances.hpp"
-#include "address.hpp"
-#include "console.hpp"
-#include "conversation.hpp"
-#include "dialing.hpp"
-#include "explain.hpp"
-#include "outcome.hpp"
-#include "own_files.hpp"
-#include "own_identity.hpp"
-#include "settings.hpp"
+#include "chat/conversation/connector.hpp"
+#include "chat/conversation/conversation.hpp"
+#include "chat/conversation/dialing.hpp"
+#include "chat/files/acquaintances.hpp"
+#include "chat/files/own_files.hpp"
+#include "chat/files/own_identity.hpp"
+#include "chat/program/address.hpp"
+#include "chat/program/outcome.hpp"
+#include "chat/program/settings.hpp"
+#include "chat/screen/console.hpp"
+#include "chat/screen/explain.hpp"
 
 namespace chat {
 

@@ -16,11 +16,11 @@
 #include <parley/options.hpp>
 #include <parley/protocols.hpp>
 
-#include "console.hpp"
-#include "outcome.hpp"
-#include "settings.hpp"
-#include "typist.hpp"
-#include "view.hpp"
+#include "chat/conversation/typist.hpp"
+#include "chat/program/outcome.hpp"
+#include "chat/program/settings.hpp"
+#include "chat/screen/console.hpp"
+#include "chat/screen/view.hpp"
 
 namespace chat {
 

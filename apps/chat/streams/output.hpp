@@ -16,7 +16,7 @@
 
 #include <parley/detail/asio.hpp>
 
-#include "readiness.hpp"
+#include "chat/streams/readiness.hpp"
 
 namespace chat {
 

@@ -8,8 +8,8 @@
 #include <parley/credentials.hpp>
 #include <parley/printable.hpp>
 
-#include "outcome.hpp"
-#include "own_files.hpp"
+#include "chat/files/own_files.hpp"
+#include "chat/program/outcome.hpp"
 
 namespace chat {
 

@@ -12,15 +12,15 @@
 #include <parley/options.hpp>
 #include <parley/tls.hpp>
 
-#include "console.hpp"
-#include "conversation.hpp"
-#include "explain.hpp"
-#include "guests.hpp"
-#include "lobby.hpp"
-#include "outcome.hpp"
-#include "own_identity.hpp"
-#include "reachable.hpp"
-#include "settings.hpp"
+#include "chat/conversation/conversation.hpp"
+#include "chat/conversation/lobby.hpp"
+#include "chat/conversation/reachable.hpp"
+#include "chat/files/guests.hpp"
+#include "chat/files/own_identity.hpp"
+#include "chat/program/outcome.hpp"
+#include "chat/program/settings.hpp"
+#include "chat/screen/console.hpp"
+#include "chat/screen/explain.hpp"
 
 namespace chat {
 

@@ -8,7 +8,7 @@
 
 #include <parley/printable.hpp>
 
-#include "view.hpp"
+#include "chat/screen/view.hpp"
 
 namespace chat {
 

@@ -15,9 +15,9 @@
 #include <parley/printable.hpp>
 #include <parley/tls.hpp>
 
-#include "known_peers.hpp"
-#include "outcome.hpp"
-#include "own_files.hpp"
+#include "chat/files/known_peers.hpp"
+#include "chat/files/own_files.hpp"
+#include "chat/program/outcome.hpp"
 
 namespace chat {
 

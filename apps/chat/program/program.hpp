@@ -15,8 +15,7 @@
 #include <parley/printable.hpp>
 #include <parley/run_spinning.hpp>
 
-#include "outcome.hpp"
-#include "own_files.hpp"
+#include "chat/program/outcome.hpp"
 
 namespace chat {
 

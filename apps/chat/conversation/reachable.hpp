@@ -15,7 +15,7 @@
 #include <parley/endpoint.hpp>
 #include <parley/printable.hpp>
 
-#include "address.hpp"
+#include "chat/program/address.hpp"
 
 namespace chat {
 

@@ -12,7 +12,7 @@
 #include <parley/printable.hpp>
 #include <parley/stats.hpp>
 
-#include "view.hpp"
+#include "chat/screen/view.hpp"
 
 namespace chat {
 

@@ -17,11 +17,11 @@
 #include <parley/stats.hpp>
 #include <parley/utf8.hpp>
 
-#include "commands.hpp"
-#include "console.hpp"
-#include "departure.hpp"
-#include "pending.hpp"
-#include "view.hpp"
+#include "chat/screen/commands.hpp"
+#include "chat/screen/console.hpp"
+#include "chat/screen/pending.hpp"
+#include "chat/screen/view.hpp"
+#include "chat/streams/departure.hpp"
 
 namespace chat {
 

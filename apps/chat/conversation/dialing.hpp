@@ -13,7 +13,7 @@
 #include <parley/error.hpp>
 #include <parley/options.hpp>
 
-#include "departure.hpp"
+#include "chat/streams/departure.hpp"
 
 namespace chat {
 

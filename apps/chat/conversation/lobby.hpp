@@ -5,8 +5,8 @@
 
 #include <parley/detail/asio.hpp>
 
-#include "commands.hpp"
-#include "console.hpp"
+#include "chat/screen/commands.hpp"
+#include "chat/screen/console.hpp"
 
 namespace chat {
 

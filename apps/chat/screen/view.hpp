@@ -16,10 +16,10 @@
 #include <parley/stats.hpp>
 #include <parley/utf8.hpp>
 
-#include "address.hpp"
-#include "explain.hpp"
-#include "outcome.hpp"
-#include "output.hpp"
+#include "chat/program/address.hpp"
+#include "chat/program/outcome.hpp"
+#include "chat/screen/explain.hpp"
+#include "chat/streams/output.hpp"
 
 namespace chat {
 

@@ -27,6 +27,12 @@ struct usage_error : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
+/// Something about this user's files stands in the way; `what()` says what, in one line, and what
+/// to do.
+struct file_error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 /// Whether one side does not want the other, or does not take it for whom it should be.
 [[nodiscard]] inline bool is_about_who(std::error_code why) noexcept {
   using parley::errc;

@@ -11,7 +11,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -19,13 +18,9 @@
 
 #include <parley/printable.hpp>
 
-namespace chat {
+#include "chat/program/outcome.hpp"
 
-/// Something about this user's files stands in the way; `what()` says what, in one line, and what
-/// to do.
-struct file_error : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
+namespace chat {
 
 /// The small files that belong to the user of a program: read and written whole, at its start or
 /// between two conversations. All of it throws `file_error`.

@@ -11,9 +11,9 @@
 #include <parley/printable.hpp>
 #include <parley/tls.hpp>
 
-#include "address.hpp"
-#include "known_peers.hpp"
-#include "own_files.hpp"
+#include "chat/files/known_peers.hpp"
+#include "chat/files/own_files.hpp"
+#include "chat/program/address.hpp"
 
 namespace chat {
 

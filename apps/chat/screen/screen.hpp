@@ -11,7 +11,7 @@
 #include <parley/message.hpp>
 #include <parley/printable.hpp>
 
-#include "view.hpp"
+#include "chat/screen/view.hpp"
 
 namespace chat {
 
