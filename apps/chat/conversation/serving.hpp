@@ -92,7 +92,7 @@ inline asio::awaitable<exit_status> serve_securely(console& here, const server_s
                                                    const own_identity& me, guests& who) {
   here.me = me.id();
   parley::tls_listener door(co_await asio::this_coro::executor, door_options(here, s),
-                            who.security(me.key));
+                            parley::tls_security(me.key, who.check(), who.invitations()));
   if (!open_door(door, here.show(), s)) co_return exit_status::unreachable;
   here.show().introduce(me.id(), me.made ? me.path : "");
   who.whenever([&here](const std::string& what) { here.show().tell(what); });

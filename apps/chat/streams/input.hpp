@@ -1,7 +1,6 @@
 #pragma once
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -115,33 +114,7 @@ class input {
 
   /// Reads on only to count the lines that are left, which are gone then: a file to its end, a pipe
   /// or a socket as long as something comes within `patience` in all; a terminal not at all.
-  asio::awaitable<remainder> drain(std::chrono::milliseconds patience) {
-    using namespace asio::experimental::awaitable_operators;
-    using clock = std::chrono::steady_clock;
-    constexpr int writers_most = 5;  // times the patience: somebody may write for ever
-    const auto until = clock::now() + patience * writers_most;
-    clock::duration left_to_wait = patience;
-    asio::steady_timer timer(executor_);
-    std::error_code waited;
-    std::uint64_t lines = 0;
-    while (!ended_ && can_drain() &&
-           (is_file() || (left_to_wait.count() > 0 && clock::now() < until))) {
-      if (readable_.now()) {
-        for (; find(); pop()) ++lines;
-        read();
-        co_await asio::post(executor_, asio::use_awaitable);
-      } else {
-        const auto since = clock::now();
-        timer.expires_after(left_to_wait);
-        co_await (readable_.wait() ||
-                  timer.async_wait(asio::redirect_error(asio::use_awaitable, waited)));
-        left_to_wait -= clock::now() - since;
-      }
-    }
-    auto left = ahead();
-    left.lines += lines;
-    co_return left;
-  }
+  asio::awaitable<remainder> drain(std::chrono::milliseconds patience);
 
  private:
   static constexpr std::size_t chunk = std::size_t{64} << 10U;
@@ -185,13 +158,8 @@ class input {
     ended_ = true;
   }
 
-  [[nodiscard]] bool is_file() const noexcept {
-    struct stat s{};
-    return ::fstat(fd_, &s) == 0 && S_ISREG(s.st_mode);
-  }
-
-  /// What is typed after the end of a conversation is meant for the shell.
-  [[nodiscard]] bool can_drain() const noexcept { return ::isatty(fd_) == 0; }
+  [[nodiscard]] bool is_file() const noexcept;
+  [[nodiscard]] bool can_drain() const noexcept;
 
   int own_;  ///< a description of our own, if the descriptor is a terminal
   int fd_;
