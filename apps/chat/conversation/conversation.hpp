@@ -16,6 +16,7 @@
 #include <parley/options.hpp>
 #include <parley/protocols.hpp>
 
+#include "chat/conversation/talk.hpp"
 #include "chat/conversation/typist.hpp"
 #include "chat/program/outcome.hpp"
 #include "chat/program/settings.hpp"
@@ -23,9 +24,6 @@
 #include "chat/screen/view.hpp"
 
 namespace chat {
-
-/// What the program does when a conversation is over.
-enum class afterwards { exits, waits_for_the_next };
 
 /// One conversation, from the greeting to its outcome.
 ///

@@ -12,7 +12,14 @@
 #include <parley/dial.hpp>
 #include <parley/error.hpp>
 #include <parley/options.hpp>
+#include <parley/printable.hpp>
 
+#include "chat/conversation/talk.hpp"
+#include "chat/program/address.hpp"
+#include "chat/program/client_settings.hpp"
+#include "chat/program/outcome.hpp"
+#include "chat/screen/console.hpp"
+#include "chat/screen/explain.hpp"
 #include "chat/streams/departure.hpp"
 
 namespace chat {
@@ -46,6 +53,25 @@ dial(Connector connect, departure& leaving, parley::options options, no_peer& fa
   }
   leaving.whenever(nullptr);
   co_return peer;
+}
+
+/// Talks to the server that `connect` reaches. `explain` says what is special about an error.
+template <typename Protocol, typename Connector, typename Explain, typename Met>
+asio::awaitable<exit_status> join(console& here, const client_settings& s, Connector connect,
+                                  Explain explain, Met met) {
+  here.show().connecting(s.server);
+  auto options = here.peer_options(s);
+  options.wait_for = s.wait_for();
+  no_peer failed;
+  auto peer = co_await chat::dial<Protocol>(std::move(connect), here.leaving, options, failed);
+  if (!peer) {
+    const std::string where = parley::printable(to_string(s.server));
+    here.show().error("cannot join " + where + ": " + explain(failed));
+    co_return status_of_failed_dial(failed.why);
+  }
+  met(*peer);
+  const chat::outcome outcome = co_await talk(std::move(*peer), here, s, afterwards::exits);
+  co_return outcome.status();
 }
 
 }  // namespace chat

@@ -2,13 +2,31 @@
 
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include <parley/detail/asio.hpp>
+#include <parley/options.hpp>
 
-#include "chat/screen/commands.hpp"
+#include "chat/conversation/reachable.hpp"
+#include "chat/conversation/talk.hpp"
+#include "chat/program/outcome.hpp"
+#include "chat/program/server_settings.hpp"
 #include "chat/screen/console.hpp"
+#include "chat/screen/explain.hpp"
 
 namespace chat {
+
+/// Opens the door and tells where it is. False: it cannot be opened, which was told.
+template <typename Listener>
+bool open_door(Listener& door, view& show, const server_settings& s) {
+  if (const auto failed = listen_on(door, s.bind, s.port)) {
+    show.error("cannot listen on " + place_text(s.bind, s.port) + ": " +
+               explain_no_listening(failed));
+    return false;
+  }
+  show.listening(reachable_at(door.endpoints().front()), s.plain ? "--plain " : "");
+  return true;
+}
 
 /// Completes with the next caller, or with none when this side is to leave.
 template <typename Listener>
@@ -24,19 +42,25 @@ asio::awaitable<void> greet(Listener& door, console& here,
   here.in.interrupt();
 }
 
-/// Answers the person at the terminal while nobody is there; completes once `greet` has.
-inline asio::awaitable<void> pass_time(console& here) {
-  if (!here.is_terminal()) co_return;  // what comes through a pipe waits until somebody listens
-  // Not `for (; co_await …;)`: GCC 12 miscompiles a bare co_await as a condition.
-  for (bool more = co_await here.in.ready(); more; more = co_await here.in.ready()) {
-    const auto typed = understand(here.in.front().text);
-    if (typed.what == command::quit)
-      here.leaving.ask();
-    else if (!answer_alone(typed, here.show()) && !typed.rest.empty())
-      here.show().note("nobody is here yet, so that was not sent; /quit ends");
-    here.in.pop();
+/// Waits for callers at an open door, and talks to one after the other.
+template <typename Listener>
+asio::awaitable<exit_status> serve(Listener& door, console& here, const server_settings& s) {
+  const auto then = s.once ? afterwards::exits : afterwards::waits_for_the_next;
+  for (;;) {
+    std::optional<typename Listener::peer_type> caller;
+    here.in.resume();
+    co_await here.pass_time_until(greet(door, here, caller));
+    if (!caller) co_return exit_status::delivered;
+    const chat::outcome outcome = co_await talk(std::move(*caller), here, s, then);
+    if (s.once || here.leaving.asked() || outcome.broken_streams) co_return outcome.status();
+    here.show().note("waiting for the next caller");
   }
-  if (here.in.at_end()) here.leaving.ask();
+}
+
+inline parley::options door_options(const console& here, const server_settings& s) {
+  auto o = here.peer_options(s);
+  o.max_peers = 1;
+  return o;
 }
 
 }  // namespace chat
