@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "chat/known_peers.hpp"
+#include "chat/files/known_peers.hpp"
 #include "input.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <asio/io_context.hpp>
 
-#include "chat/readiness.hpp"
+#include "chat/streams/readiness.hpp"
 
 namespace readiness_test {
 

@@ -1,4 +1,4 @@
-#include "chat/known_peers.hpp"
+#include "chat/files/known_peers.hpp"
 
 #include <catch2/catch_test_macros.hpp>
 #include <string>
