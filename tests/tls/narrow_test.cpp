@@ -66,7 +66,7 @@ asio::awaitable<int> drink(parley::tls_peer& from, unsigned seed) {
 
 TEST_CASE("what a full socket does not take goes out later, whole and in order, among pings") {
   parley::test::tls_host h;
-  auto accepted = parley::test::start(h.context, h.listener.accept());
+  auto accepted = parley::test::launch(h.context, h.listener.accept());
   const narrow_connector base{{"127.0.0.1", std::to_string(h.at().port())}};
   parley::tls_connector<narrow_connector> to(base, parley::test::new_credentials(),
                                              parley::only(h.me->id()));
@@ -74,10 +74,10 @@ TEST_CASE("what a full socket does not take goes out later, whole and in order, 
   parley::test::run_until(h.context, [&] { return accepted.done(); });
   auto theirs = accepted.get();
 
-  auto said = parley::test::start(h.context, pour(mine, 1));
-  auto answered = parley::test::start(h.context, pour(theirs, 2));
-  auto heard = parley::test::start(h.context, drink(theirs, 1));
-  auto understood = parley::test::start(h.context, drink(mine, 2));
+  auto said = parley::test::launch(h.context, pour(mine, 1));
+  auto answered = parley::test::launch(h.context, pour(theirs, 2));
+  auto heard = parley::test::launch(h.context, drink(theirs, 1));
+  auto understood = parley::test::launch(h.context, drink(mine, 2));
   parley::test::run_until(h.context, [&] { return heard.done() && understood.done(); });
   CHECK(heard.get() == messages);
   CHECK(understood.get() == messages);

@@ -28,8 +28,8 @@ asio::awaitable<void> confide(std::shared_ptr<const parley::credentials> me, std
 TEST_CASE("the README's secure conversation takes place") {
   parley::test::tls_host host;
   const auto me = parley::test::new_credentials();
-  auto accepted = parley::test::start(host.context, host.listener.accept());
-  auto confiding = parley::test::start(
+  auto accepted = parley::test::launch(host.context, host.listener.accept());
+  auto confiding = parley::test::launch(
       host.context, confide(me, "127.0.0.1", std::to_string(host.at().port()), host.me->id()));
   parley::test::run_until(host.context, [&] { return accepted.done(); });
   auto peer = accepted.get();
