@@ -79,7 +79,9 @@ class served {
     return transport_ == transport::ipv6 ? "::1" : "127.0.0.1";
   }
   [[nodiscard]] std::string path() const { return folder_ / "socket"; }
-  [[nodiscard]] unsigned short port() const { return parley::port_of(listener.endpoints().front()); }
+  [[nodiscard]] unsigned short port() const {
+    return parley::port_of(listener.endpoints().front());
+  }
 
   /// Completes with a peer that this listener has welcomed.
   asio::awaitable<peer_type> dial(options o = {}) const {

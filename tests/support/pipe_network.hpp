@@ -72,9 +72,9 @@ class line_stream : public pipe_stream {
   };
 
   template <typename Start, typename Token>
-  auto guard(Start start, Token&& token) {
+  auto guard(Start begin, Token&& token) {
     return asio::async_compose<Token, void(std::error_code, std::size_t)>(
-        guarded<Start>{reset_, start}, token);
+        guarded<Start>{reset_, begin}, token);
   }
 
  public:

@@ -451,11 +451,11 @@ class session_pair {
     const auto arrived = in.arrived(now_).substr(0, plan_.slice);
     c->hello.append(arrived);
     in.take(arrived.size());
-    const bool whole = c->hello.size() >= frame::header_size &&
-                       c->hello.size() >= frame::read_header(c->hello).size();
-    if (!whole && !in.is_silent()) return;
+    const bool complete = c->hello.size() >= frame::header_size &&
+                          c->hello.size() >= frame::read_header(c->hello).size();
+    if (!complete && !in.is_silent()) return;
     callers_.erase(callers_.begin() + static_cast<std::ptrdiff_t>(i));
-    if (whole) admit(c);
+    if (complete) admit(c);
   }
 
   void admit(const std::shared_ptr<connection>& c) {
