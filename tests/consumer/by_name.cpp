@@ -56,7 +56,8 @@ asio::awaitable<std::uint64_t> confide(credentials me, parley::invitation to, st
   parley::tls_connector by(there, std::move(me), parley::only(to.listener), to.secret);
   parley::tls_peer peer = co_await parley::dial(by);
   const parley::receipt said = co_await peer.send(words);
-  if (!co_await peer.delivered(said)) throw std::system_error(peer.reason());
+  const bool delivered = co_await peer.delivered(said);
+  if (!delivered) throw std::system_error(peer.reason());
   const parley::stats so_far = peer.statistics();
   co_await peer.close();
   co_return so_far.bytes_sent;

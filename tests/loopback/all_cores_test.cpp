@@ -64,9 +64,9 @@ void run_all(std::deque<core>& cores) {
 using parley::any_socket;
 using parley::options;
 using parley::peer;
+using parley::test::launch;
 using parley::test::run;
 using parley::test::run_until;
-using parley::test::launch;
 
 constexpr std::size_t threads = 3;
 constexpr std::size_t conversations =

@@ -37,11 +37,11 @@ using namespace std::chrono_literals;
 using parley::errc;
 using parley::options;
 using parley::peer;
+using parley::test::launch;
 using parley::test::manual_clock;
 using parley::test::run_until;
 using parley::test::served;
 using parley::test::socket_pair;
-using parley::test::launch;
 using parley::test::started;
 using parley::test::transport;
 

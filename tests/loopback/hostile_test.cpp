@@ -42,6 +42,7 @@ using parley::test::frame_of;
 using parley::test::header_of;
 using parley::test::hear_all;
 using parley::test::hear_frame;
+using parley::test::launch;
 using parley::test::message_frame;
 using parley::test::one_connection;
 using parley::test::ping_frame;
@@ -51,7 +52,6 @@ using parley::test::run;
 using parley::test::run_until;
 using parley::test::say;
 using parley::test::served;
-using parley::test::launch;
 using parley::test::transport;
 namespace frame = parley::protocol::frame;
 

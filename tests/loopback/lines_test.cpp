@@ -32,11 +32,11 @@ using parley::event;
 using parley::lines;
 using parley::options;
 using parley::send_result;
+using parley::test::launch;
 using parley::test::run;
 using parley::test::run_until;
 using parley::test::served;
 using parley::test::socket_pair;
-using parley::test::launch;
 using parley::test::transport;
 using peer = parley::basic_peer<any_socket, lines>;
 

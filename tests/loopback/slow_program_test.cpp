@@ -20,8 +20,8 @@ namespace slow_program_test {
 namespace {
 
 using parley::peer;
-using parley::test::socket_pair;
 using parley::test::launch;
+using parley::test::socket_pair;
 using parley::test::transport;
 
 constexpr int count = 3000;  // of 1 KiB: fewer than a window holds

@@ -23,10 +23,10 @@ namespace socket_writes_test {
 using parley::send_result;
 using parley::test::answer_over;
 using parley::test::dial_over;
+using parley::test::launch;
 using parley::test::manual_clock;
 using parley::test::peer_over;
 using parley::test::run_virtually;
-using parley::test::launch;
 
 namespace {
 

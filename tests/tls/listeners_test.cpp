@@ -28,8 +28,8 @@ using parley::errc;
 using parley::test::foreign_context;
 using parley::test::foreign_stream;
 using parley::test::hear_all;
-using parley::test::run;
 using parley::test::launch;
+using parley::test::run;
 
 /// Accepts one caller and shakes hands as that context says, or says `plain` where there is none.
 asio::awaitable<void> serve(tcp::acceptor& at, foreign_context* as, std::string plain) {

@@ -37,13 +37,13 @@ using parley::options;
 using parley::send_result;
 using parley::test::answer_over;
 using parley::test::dial_over;
+using parley::test::launch;
 using parley::test::make_pipe;
 using parley::test::manual_clock;
 using parley::test::peer_over;
 using parley::test::pipe_end;
 using parley::test::pipe_stream;
 using parley::test::run_virtually;
-using parley::test::launch;
 using parley::test::started;
 using parley::test::whole_stream;
 

@@ -39,12 +39,12 @@ using parley::errc;
 using parley::event;
 using parley::options;
 using parley::test::fault;
+using parley::test::launch;
 using parley::test::line_stream;
 using parley::test::manual_clock;
 using parley::test::network_connector;
 using parley::test::pipe_listener;
 using parley::test::pipe_network;
-using parley::test::launch;
 using listener = pipe_listener<line_stream>;
 using peer = listener::peer_type;
 

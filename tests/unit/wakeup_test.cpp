@@ -21,9 +21,9 @@ namespace {
 
 using namespace asio::experimental::awaitable_operators;
 using parley::detail::wakeup;
+using parley::test::launch;
 using parley::test::run;
 using parley::test::run_until;
-using parley::test::launch;
 
 using entries = std::vector<std::string>;
 
