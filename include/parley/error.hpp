@@ -23,7 +23,8 @@ enum class refuse_reason : std::uint8_t {
 };
 
 namespace detail {
-/// The error for a refusal: its number on the wire beyond that of the last other error.
+/// The error for a refusal: its number on the wire beyond that of the last other error, which is
+/// 41.
 [[nodiscard]] constexpr int refused(refuse_reason r) noexcept { return 41 + static_cast<int>(r); }
 }  // namespace detail
 
@@ -168,6 +169,8 @@ inline constexpr auto error_table = [] {
              : &error_table[static_cast<std::size_t>(e - 1)];
 }
 
+static_assert(static_cast<int>(errc::tls_refused) == refused(refuse_reason{}),
+              "the refusals come right behind the last other error");
 static_assert(std::ranges::all_of(error_table, [](const error_facts& f) {
   return facts_of(static_cast<int>(f.error)) == &f;
 }));

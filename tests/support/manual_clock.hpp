@@ -102,9 +102,8 @@ class manual_waits : public asio::execution_context::service {
 /// Virtual time: it stands still until a test moves it, so hours pass in microseconds and every run
 /// is the same. One clock for the whole process, on the same scale as steady time; it only goes on.
 ///
-///   manual_clock::timer timer(context.get_executor(), manual_clock::now() +
-///   std::chrono::hours(1)); manual_clock::advance(context, std::chrono::hours(2));     // the
-///   timer has fired after one
+///   manual_clock::timer timer(executor, manual_clock::now() + 1h);
+///   manual_clock::advance(context, 2h);                        // the timer has fired after one
 class manual_clock {
  public:
   using duration = std::chrono::steady_clock::duration;

@@ -12,7 +12,7 @@
 #include <parley/detail/stream.hpp>
 #include <parley/detail/timer_queue.hpp>
 #include <parley/error.hpp>
-#include <parley/protocol/outbox.hpp>
+#include <parley/protocol/gather.hpp>
 
 namespace parley::detail {
 

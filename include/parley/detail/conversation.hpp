@@ -85,8 +85,7 @@ class conversation : public std::enable_shared_from_this<conversation<Stream, Pr
   /// Ends the attached connection for a newer one; completes when nothing can come of it any more.
   asio::awaitable<void> supersede() {
     const auto self = this->shared_from_this();
-    const auto epoch =
-        epoch_;  // if several callers supersede at once, the last one's connection stays
+    const auto epoch = epoch_;  // where several wait here, the first to go on may attach its own
     if (connection_) connection_->stop(errc::superseded);
     while (connection_ && epoch_ == epoch) co_await changed_.wait();
   }

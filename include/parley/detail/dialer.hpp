@@ -33,8 +33,8 @@ namespace parley::detail {
 
 /// Makes the connections of one conversation, one after the other, until it has ended.
 ///
-///   const auto d = std::make_shared<dialer<Connector, Conversation>>(std::move(connect),
-///   conversation); spawn(executor, d->run(d));
+///   const auto d = std::make_shared<dialer<…>>(std::move(connect), conversation);
+///   spawn(executor, d->run(d));
 ///
 /// Used on the conversation's executor.
 template <typename Stream, typename Connector, typename Clock, typename Conversation>

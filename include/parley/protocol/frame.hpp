@@ -53,7 +53,7 @@ struct header {
     return type == static_cast<std::uint8_t>(t);
   }
   [[nodiscard]] constexpr bool is_message() const noexcept { return type >= 0x80; }
-  /// Whether parley/1 has such a frame, whatever its length.
+  /// Whether it is a message, with whatever tag, or a control frame of parley/1.
   [[nodiscard]] constexpr bool is_known() const noexcept {
     return is_message() || (type != 0 && type <= static_cast<std::uint8_t>(frame::type::bye));
   }
