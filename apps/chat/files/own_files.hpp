@@ -4,11 +4,9 @@
 #include <string>
 #include <string_view>
 
-namespace chat {
-
 /// The small files that belong to the user of a program: read and written whole, at its start or
 /// between two conversations. All of it throws `file_error`.
-namespace own_files {
+namespace chat::own_files {
 
 /// Whom a file may be read by.
 enum class readers { anybody, owner_alone };
@@ -29,5 +27,4 @@ enum class readers { anybody, owner_alone };
 /// there. Whole or not at all; several programs may do so at once.
 void append(const std::string& path, std::string line);
 
-}  // namespace own_files
-}  // namespace chat
+}  // namespace chat::own_files

@@ -150,6 +150,7 @@ class input {
       from_ = 0;
     }
     if (buffer_.size() - to_ < chunk) buffer_.resize(to_ + chunk);
+    // NOLINTNEXTLINE(clang-analyzer-unix.BlockInCriticalSection): Asio's mutex, and released
     const auto n = ::read(fd_, buffer_.data() + to_, chunk);
     if (n > 0) to_ += static_cast<std::size_t>(n);
     if (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN))) return;
