@@ -162,7 +162,7 @@ asio::awaitable<figures> call_trial(side<Peer>& here, const trial& t) {
 }
 
 /// Runs one end until its work is done and all connections are closed; throws what that throws.
-inline void run_parley(asio::awaitable<void> work, std::chrono::microseconds spin = {}) {
+inline void run_parley(asio::awaitable<void> work, std::chrono::microseconds spinning_for = {}) {
   asio::io_context io(1);
   std::exception_ptr failed;
   const auto done = [&](std::exception_ptr thrown) {
@@ -170,8 +170,8 @@ inline void run_parley(asio::awaitable<void> work, std::chrono::microseconds spi
     if (failed) io.stop();
   };
   asio::co_spawn(io, std::move(work), done);
-  if (spin.count() != 0)
-    parley::run_spinning(io, spin);
+  if (spinning_for.count() != 0)
+    parley::run_spinning(io, spinning_for);
   else
     io.run();
   if (failed) std::rethrow_exception(failed);
