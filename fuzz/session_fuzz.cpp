@@ -66,7 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     now += std::chrono::milliseconds(1);
     if (s.commit_read(n, now)) break;
     demand(s.acknowledged() <= 3);
-    // Invariant 9: a window, and a chunk more for each of what is held and what has begun.
+    // The bound on memory: a window, and a chunk more for each of what is held and what has begun.
     demand(s.statistics().memory <=
            limits.window + limits.outbox + 4 * parley::protocol::chunk_size);
     if (slice % 3 == 0) s.rest();

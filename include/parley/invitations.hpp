@@ -24,7 +24,7 @@ namespace parley {
 /// then on.
 ///
 ///   parley::invitations guests([&](const parley::identity& id) { friends.push_back(id); });
-///   const auto i = guests.make(me->id(), "192.0.2.7:7117", std::chrono::hours(24), now);
+///   const auto i = guests.make(me->id(), "192.0.2.7:7117", now + std::chrono::hours(24));
 ///   pass_on(to_string(i));
 ///
 /// Time is the wall clock's, as people were told it. Not safe for sharing between threads.

@@ -25,7 +25,7 @@ struct bar {
 /// As a bar's reference: whoever is best of those that `is_peer`.
 inline constexpr std::string_view best_peer = "the best peer";
 
-/// Of issue 4. The groups of crowds are named by who measures them, see crowds.hpp.
+/// The groups of crowds are named by who measures them, see crowds.hpp.
 inline constexpr auto bars = [] {
   constexpr auto most = bar::limit::at_most;
   constexpr auto least = bar::limit::at_least;

@@ -1,5 +1,5 @@
 // Somebody's program that includes each header by its name, where others include parley.hpp and
-// tls.hpp. It is compiled, with every warning that users turn on, and not run.
+// tls.hpp. It is compiled, and not run.
 
 #include <chrono>
 #include <cstdint>

@@ -26,7 +26,7 @@ using parley::peer;
 
 namespace {
 
-/// Issue 4 allows so much resident memory; this is what was asked of the allocator.
+/// README allows under 2 KiB of resident memory; this is what was asked of the allocator.
 constexpr double most_bytes_each = 2048;
 constexpr std::size_t crowd = 1000;
 /// The shortest at which a busy machine still answers a thousand pings in time.

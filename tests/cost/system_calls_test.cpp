@@ -24,7 +24,7 @@ using parley::peer;
 
 namespace {
 
-/// Issue 4: of both sides together. Each writes and waits once, and reads.
+/// The most, of both sides together. Each writes and waits once, and reads.
 constexpr std::uint64_t most_calls_per_turn = 8;
 constexpr std::uint64_t warm_up_turns = 100;
 constexpr std::uint64_t turns = 1000;
@@ -34,7 +34,7 @@ constexpr std::uint64_t now_and_then = turns / 20;
 /// Several times what the boxes hold, so both sides are as they stay.
 constexpr std::uint64_t warm_up_messages = 400'000;
 constexpr std::uint64_t messages = 200'000;
-/// Issue 4: of both sides together, 0.002 a message.
+/// The most, of both sides together: 0.002 a message.
 constexpr std::uint64_t most_calls = messages * 2 / 1'000;
 
 /// A program that takes long gives others a turn each 100 us, whatever it has received until then:

@@ -10,7 +10,7 @@
 namespace model_test {
 
 // The design itself, without its code: whatever order things happen in, within the bounds given,
-// every rule of DESIGN section 6 that speaks of sessions is kept. Then each of the mistakes that
+// every rule of rules.hpp is kept. Then each of the mistakes that
 // such protocols are known for is planted, and must be found; a checker that finds none of them
 // proves nothing. Some of them break a rule inside long before a program notices, so each is looked
 // for twice, the second time with only the rules that a program can see broken.

@@ -32,7 +32,7 @@ void pass(std::chrono::milliseconds d) { ::poll(nullptr, 0, static_cast<int>(d.c
 /// One side reads nothing for so long while the other sends without pause.
 void read_nothing(std::chrono::seconds length) {
   constexpr std::int64_t mebibyte = 1 << 20;
-  // DESIGN section 6, 9, at the default limits: outbox and window of 4 MiB each, 2 × (the largest
+  // The bound on memory, at the default limits: outbox and window of 4 MiB each, 2 × (the largest
   // frame of 1 MiB and a chunk). The inbox takes up to twice the window, as a message that a full
   // chunk cuts moves to the next.
   constexpr std::int64_t most = 4 * mebibyte + 2 * 4 * mebibyte + 2 * (mebibyte + mebibyte / 16);

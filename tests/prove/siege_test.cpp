@@ -34,7 +34,7 @@ using namespace std::chrono_literals;
 using namespace parley::test;
 using clock_type = std::chrono::steady_clock;
 
-/// What is played at full length has the bars of the issue; here only what hangs fails.
+/// What is played at full length has bars; here only what hangs fails.
 constexpr std::chrono::seconds on_a_busy_machine{20};
 
 void pass(std::chrono::milliseconds d) { ::poll(nullptr, 0, static_cast<int>(d.count())); }
@@ -124,7 +124,7 @@ std::string begun_greeting(bool tls) {
 }
 
 void besiege(const plan& p) {
-  constexpr std::int64_t most_kib = 25 * 1024;  // the issue's bar
+  constexpr std::int64_t most_kib = 25 * 1024;  // what a listener may grow by
   require_descriptors(p.callers);
   town t(p.tls, "handshake=" + std::to_string(p.deadline.count()),
          "silent=" + std::to_string(p.silent));
@@ -225,7 +225,7 @@ void flood_all(std::size_t frames, std::chrono::microseconds patience) {
                                 {"acks of length 0", header_of(0x04, 0)},
                                 {"repeats of an empty message", message_frame(0, ""), false}};
   for (const auto& k : kinds) {
-    constexpr std::int64_t most_kib = 1024;  // the issue's bar
+    constexpr std::int64_t most_kib = 1024;  // what a listener may grow by
     town t(false, "handshake=5000", "silent=4096");
     (void)flood(t.number(), k.bytes, 1000);  // what the first one takes is kept for others
     t.before_kib = talk::number(t.keeper.ask(), "kib=");

@@ -37,14 +37,14 @@ namespace frame = protocol::frame;
 
 /// Two sessions on a wire in memory that breaks, with programs that talk both ways at once.
 ///
-///   program ─ push ─▶ session ─ write ─▶ wire (slices, delay, cut) ─ read ─▶ session ─ take ─▶
-///   program
+///   program ─ push ─▶ session ─ write ─▶ wire ─ read ─▶ session ─ take ─▶ program
+///                                        slices, delays, cuts
 ///
 /// Reads and writes are begun and ended in separate steps, as those of a stream are, and everything
 /// else happens in between. A cut takes what is behind it, in each direction on its own; each side
 /// notices at once, later, or never, until time or the next connection tells it. What happens,
 /// when, and what is said follows from plan and decisions alone. After every step the invariants of
-/// DESIGN section 6 are held against a model of what must arrive.
+/// `check` are held against a model of what must arrive.
 ///
 ///   session_pair run(pair_plan(seed), decisions(seed));
 ///   CHECK(run.play() == session_pair::kept);   // or which rule was broken, at which step
@@ -656,7 +656,10 @@ class session_pair {
     }
   }
 
-  /// Numbers are those of DESIGN section 6.
+  /// The invariants: 1. base <= peer's next as last heard <= end. 2. The outbox holds exactly
+  /// [base, end). 3. What was handed out is 0, 1, 2 … with no gap and no repeat. 8. Every message
+  /// is delivered, not sent or unknown, one of them. 9. Memory is bounded. 10. With a healthy link
+  /// all is acknowledged once there is silence.
   void check(const side& s, const side& other) const {
     const auto base = s.talk.acknowledged();
     demand(base <= other.released && other.released <= s.end(), "1: base <= peer's next <= end");

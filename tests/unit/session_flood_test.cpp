@@ -35,7 +35,7 @@ using parley::protocol::session;
 using parley::protocol::token_bucket;
 namespace frame = parley::protocol::frame;
 
-constexpr std::size_t flood = 10'000'000;  // the bar, and under 1 MiB
+constexpr std::size_t flood = 10'000'000;  // and under 1 MiB
 constexpr double most_kib = 1024;
 
 /// What this process has more than before. A sanitizer keeps what was freed.

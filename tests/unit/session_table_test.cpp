@@ -18,7 +18,7 @@ using parley::errc;
 using parley::refuse_reason;
 using parley::protocol::frame::session_id;
 
-/// As much of a conversation as a list of them asks for.
+/// As much of a conversation as a table of them asks for.
 struct conversation {
   struct state {
     session_id name;
@@ -50,7 +50,7 @@ std::shared_ptr<conversation> make(std::uint64_t number, std::uint64_t released 
   return std::make_shared<conversation>(conversation{{id_of(number), released}, why});
 }
 
-/// A list in which a conversation has lived and ended.
+/// A table in which a conversation has lived and ended.
 struct buried {
   session_table all{10s};
   buried(std::uint64_t released, std::error_code why) {

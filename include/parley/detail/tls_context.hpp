@@ -33,7 +33,7 @@ struct tls_seen {
 
 /// What all connections of one side share: its certificate, and the rules. Immutable.
 ///
-/// The rules are those of CRAFT: TLS 1.3 alone, a certificate demanded, no tickets (with tickets a
+/// The rules: TLS 1.3 alone, a certificate demanded, no tickets (with tickets a
 /// revoked identity came back in without being asked), no early data, no renegotiation, ALPN.
 class tls_context : public asio::ssl::context {
  public:
