@@ -1,8 +1,8 @@
 // Any schedule of two sessions: who speaks, listens, reads and writes when, how much, and where
-// connections break. What must arrive arrives, and the invariants of session_pair.hpp hold after every
-// step. The first three bytes choose the plan, each further one is a decision; where they end, a
-// seed goes on to the end. Conversations are short, so that many of them are tried: the long ones
-// are the simulator's.
+// connections break. What must arrive arrives, and the invariants of session_pair.hpp hold after
+// every step. The first three bytes choose the plan, each further one is a decision; where they
+// end, a seed goes on to the end. Conversations are short, so that many of them are tried: the long
+// ones are the simulator's.
 
 #include <array>
 #include <chrono>

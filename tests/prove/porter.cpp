@@ -1,6 +1,6 @@
 // The processes around a door that is besieged: the one who keeps it, one who calls again and again
-// and is let in, and one whose conversation was there before. Asked by a line on standard input, they
-// tell what they have seen; they end with their input.
+// and is let in, and one whose conversation was there before. Asked by a line on standard input,
+// they tell what they have seen; they end with their input.
 //
 //   parley-porter keep 0 [KEY=NUMBER ...]         accepts, and says everything back
 //   parley-porter visit PORT [KEY=NUMBER ...]     dials, hears itself once, leaves, and again
